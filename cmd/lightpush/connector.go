@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+	"github.com/lightpush/lightpush/connector/session"
+	"github.com/lightpush/lightpush/connector/socketio"
+	"github.com/lightpush/lightpush/internal/address"
+	"github.com/lightpush/lightpush/internal/bus"
+	"github.com/lightpush/lightpush/internal/callback"
+	"github.com/lightpush/lightpush/internal/config"
+	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/node"
+	"github.com/lightpush/lightpush/internal/push"
+)
+
+// connector is the role that terminates Socket.IO clients.
+type connector struct {
+	b         *backend
+	node      string
+	server    *socketio.Server
+	hub       *session.Hub
+	receipts  *push.Receipts
+	callbacks *callback.Caller
+	reader    *bus.Reader
+	lease     *node.Lease
+}
+
+// startConnector brings the node up: its stream first, its lease second, and
+// only then may clients come. port is told to clients.
+func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c *connector, err error) {
+	c = &connector{b: b, node: nodeID}
+	defer func() {
+		if err != nil {
+			c.abort()
+		}
+	}()
+	if c.server, err = socketio.NewServer(engineOptions(b.cfg, b)); err != nil {
+		return c, err
+	}
+	c.callbacks = callback.NewCaller(callback.Options{
+		Timeout: b.cfg.CallbackTimeout, Concurrency: b.cfg.CallbackConcurrency,
+		OnError: func(kind, ns string, err error) {
+			b.log.Warn().Err(err).Str("namespace", ns).Str("callback", kind).Msg("callback failed")
+		},
+	})
+	c.receipts = push.NewReceipts(b.store, push.ReceiptsOptions{
+		Interval: b.cfg.AckFlushInterval,
+		OnError:  func(err error) { b.log.Error().Err(err).Msg("record receipts; will be tried again") },
+		OnDrop:   func(n int) { b.log.Error().Int("receipts", n).Msg("receipts dropped: too many wait for the store") },
+	})
+	c.hub = session.NewHub(c.server, hubOptions(b, c, port))
+	c.reader = bus.NewReader(b.store.Dedicated(), c.hub, bus.ReaderOptions{
+		Prefix: b.store.Prefix(), Node: nodeID,
+		OnGap: func() {
+			b.log.Error().Msg("messages may have been lost: this node's stream was trimmed or removed before it was read")
+		},
+		OnError: func(err error) { b.log.Error().Err(err).Msg("read stream") },
+	})
+	if b.cfg.NodeID != "" || b.embedded != nil {
+		// A stable name: what an earlier process of it left is cleared first.
+		sweeper := node.NewSweeper(b.store, nodeID, time.Minute, nil, nil)
+		if err = sweeper.SweepNode(ctx, nodeID); err != nil {
+			return c, err
+		}
+	}
+	if err = c.reader.Start(ctx); err != nil {
+		return c, err
+	}
+	c.lease = node.NewLease(b.store, nodeID, b.cfg.NodeLease, c.hub.Resync, func(err error) {
+		b.log.Error().Err(err).Msg("renew node lease")
+	})
+	return c, c.lease.Start(ctx)
+}
+
+func hubOptions(b *backend, c *connector, port int) session.Options {
+	host, _ := os.Hostname()
+	return session.Options{
+		Node: c.node, System: host, Port: port,
+		Namespaces: b.namespaces, Presence: b.store, Nodes: b.store.Sender(),
+		Push: b.push, Receipts: c.receipts, Callbacks: c.callbacks,
+		Names: b.names, Rules: b.rules,
+		Limits: session.Limits{
+			RoomsPerClient:      b.cfg.ClientRoomsMax,
+			RoomsPerRequest:     b.cfg.RoomsPerRequestMax,
+			PushInterval:        b.cfg.ClientPushInterval,
+			PushRequiresMember:  b.cfg.ClientPushRequireMember,
+			PushMayLeaveMessage: b.cfg.ClientPushLeaveMessage,
+			JoinForeignUserRoom: b.cfg.JoinForeignUserRoom,
+		},
+		Logger: b.log,
+		ClientIP: func(remote string, forwarded []string) netip.Addr {
+			return address.Client(remote, forwarded, b.cfg.TrustedProxies)
+		},
+	}
+}
+
+func engineOptions(cfg config.Config, b *backend) socketio.Options {
+	return socketio.Options{
+		Engine: engineio.Options{
+			PingInterval:     cfg.PingInterval,
+			PingTimeout:      cfg.PingTimeout,
+			UpgradeTimeout:   cfg.UpgradeTimeout,
+			MaxPayload:       cfg.MaxPayload,
+			SendBuffer:       cfg.SendBuffer,
+			DisablePolling:   !slices.Contains(cfg.Transports, "polling"),
+			DisableWebSocket: !slices.Contains(cfg.Transports, "websocket"),
+			AllowOrigin:      originRule(cfg.AllowedOrigins),
+			Cookie:           "io",
+			KeepHeaders:      []string{"Cookie", "X-Forwarded-For"},
+		},
+		ConnectTimeout: cfg.ConnectTimeout,
+		IgnoreRoot:     true,
+		OnPanic: func(recovered any, stack []byte) {
+			b.log.Error().Interface("panic", recovered).Bytes("stack", stack).Msg("panic in a client's handler")
+		},
+	}
+}
+
+func originRule(allowed []string) func(string) bool {
+	if len(allowed) == 0 || slices.Contains(allowed, "*") {
+		return func(string) bool { return true }
+	}
+	return func(origin string) bool { return slices.Contains(allowed, origin) }
+}
+
+// changed is told of namespaces that were saved.
+func (c *connector) changed(namespaces []*namespace.Namespace) { c.hub.NamespacesChanged(namespaces) }
+
+// paths mounts the engine where clients look for it.
+func (c *connector) paths() map[string]http.Handler {
+	return map[string]http.Handler{"/socket.io": c.server, "/push/socket.io": c.server}
+}
+
+// stop sends clients away, writes what they left and takes the node out of
+// the cluster.
+func (c *connector) stop(ctx context.Context) error {
+	err := c.server.Shutdown(ctx)
+	c.reader.Close()
+	c.receipts.Close()
+	c.callbacks.Close(ctx)
+	c.lease.Stop()
+	drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.b.cfg.RedisTimeout)
+	defer cancel()
+	if c.hub.Devices() == 0 { // else the lease runs out and a sweep follows
+		if dropErr := c.b.store.Drop(drop, c.node); err == nil {
+			err = dropErr
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("stop connector: %w", err)
+	}
+	return nil
+}
+
+// abort frees what a failed start has made.
+func (c *connector) abort() {
+	if c.reader != nil {
+		c.reader.Close()
+	}
+	if c.receipts != nil {
+		c.receipts.Close()
+	}
+	if c.callbacks != nil {
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		c.callbacks.Close(done)
+	}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"github.com/lightpush/lightpush/internal/config"
+)
+
+// newLogger returns the logger the configuration asks for and what closes
+// its files. With log_path, everything goes to <prefix>_warn.log and errors
+// also to <prefix>_error.log; without it, everything goes to stderr.
+func newLogger(cfg config.Config, r role, address string, stderr io.Writer) (zerolog.Logger, func(), error) {
+	level, err := zerolog.ParseLevel(cfg.LogLevel)
+	if err != nil {
+		return zerolog.Logger{}, nil, fmt.Errorf("log_level: %w", err)
+	}
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	if cfg.LogPath == "" {
+		out := stderr
+		if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && isTerminal(stderr)) {
+			out = zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05.000"}
+		}
+		return zerolog.New(out).Level(level).With().Timestamp().Logger(), func() {}, nil
+	}
+	prefix := strings.ReplaceAll(cfg.LogPrefix, "$ip_port$", string(r)+"_"+strings.ReplaceAll(address, "/", "_"))
+	all := rotated(cfg.LogPath, prefix+"_warn.log")
+	failures := rotated(cfg.LogPath, prefix+"_error.log")
+	if _, err := all.Write(nil); err != nil { // creates the directory and the file
+		return zerolog.Logger{}, nil, fmt.Errorf("log_path: %w", err)
+	}
+	out := zerolog.MultiLevelWriter(all, &zerolog.FilteredLevelWriter{
+		Writer: zerolog.LevelWriterAdapter{Writer: failures}, Level: zerolog.ErrorLevel,
+	})
+	closeAll := func() { _ = all.Close(); _ = failures.Close() }
+	return zerolog.New(out).Level(level).With().Timestamp().Logger(), closeAll, nil
+}
+
+// rotated is a log file of at most 10 MiB with one backup.
+func rotated(dir, file string) *lumberjack.Logger {
+	return &lumberjack.Logger{Filename: filepath.Join(dir, file), MaxSize: 10, MaxBackups: 1}
+}
+
+// isTerminal reports whether w is a character device.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

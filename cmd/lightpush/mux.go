@@ -1,0 +1,39 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// mux sends requests to the role whose path they name. Socket.IO paths are
+// case-sensitive and may or may not end with a slash; the REST API
+// normalises its own.
+type mux struct {
+	engine  map[string]http.Handler // by path without its trailing slash
+	console http.Handler            // nil: not served here
+	rest    http.Handler            // nil: not served here; takes all other paths
+}
+
+func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	for prefix, handler := range m.engine {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") {
+			handler.ServeHTTP(w, r)
+			return
+		}
+	}
+	switch {
+	case m.console != nil && path == "/push-admin":
+		http.Redirect(w, r, "push-admin/", http.StatusMovedPermanently)
+	case m.console != nil && strings.HasPrefix(path, "/push-admin/"):
+		m.console.ServeHTTP(w, r)
+	case m.rest != nil:
+		m.rest.ServeHTTP(w, r)
+	case path == "/health":
+		_, _ = io.WriteString(w, "hello")
+	default:
+		w.Header().Set("From", "light-push")
+		w.WriteHeader(http.StatusNotFound)
+	}
+}

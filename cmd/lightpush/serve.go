@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/lightpush/lightpush/adminui"
+	"github.com/lightpush/lightpush/internal/config"
+	"github.com/lightpush/lightpush/internal/namespace"
+)
+
+// serve runs one role, or both, until ctx ends; then everything is ended
+// within shutdown_timeout.
+func serve(ctx context.Context, r role, cfg config.Config, stdout, stderr io.Writer) (err error) {
+	listener, err := net.Listen("tcp", listenAddress(r, cfg))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer listener.Close() // a no-op once the server has closed it
+	log, closeLog, err := newLogger(cfg, r, listener.Addr().String(), stderr)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+
+	p := &process{role: r, cfg: cfg, log: log}
+	if err := p.start(ctx, listener); err != nil {
+		p.stop()
+		return err
+	}
+	p.banner(listener).print(stdout)
+	log.Info().Str("role", string(r)).Str("node", p.node).Stringer("address", listener.Addr()).Str("version", version()).Msg("ready")
+
+	select {
+	case <-ctx.Done():
+		log.Info().Msg("stopping")
+	case err = <-p.failed:
+		err = fmt.Errorf("serve: %w", err)
+	}
+	return errors.Join(err, p.stop())
+}
+
+// process is everything that runs.
+type process struct {
+	role role
+	cfg  config.Config
+	log  zerolog.Logger
+	node string
+
+	backend   *backend
+	connector *connector
+	logic     *logic
+	http      *http.Server
+	failed    chan error // capacity 1
+	demo      string     // password of the demo namespace, when made now
+}
+
+func (p *process) start(ctx context.Context, listener net.Listener) (err error) {
+	p.node = p.cfg.NodeID
+	if p.node == "" {
+		p.node = newNodeID(p.role, p.cfg)
+	}
+	// The registry may call before the connector exists.
+	var current atomic.Pointer[connector]
+	changed := func(namespaces []*namespace.Namespace) {
+		if c := current.Load(); c != nil {
+			c.changed(namespaces)
+		}
+	}
+	if p.backend, err = openBackend(ctx, p.cfg, p.log, changed); err != nil {
+		p.backend = nil
+		return err
+	}
+	m := &mux{}
+	if p.role != roleLogic {
+		if p.connector, err = startConnector(ctx, p.backend, p.node, portOf(listener)); err != nil {
+			p.connector = nil
+			return err
+		}
+		current.Store(p.connector)
+		m.engine = p.connector.paths()
+	}
+	if p.role != roleConnector {
+		if p.logic, err = startLogic(ctx, p.backend, p.node); err != nil {
+			return err
+		}
+		m.rest, m.console = p.logic.api, adminui.Handler()
+	}
+	if p.role == roleAll {
+		if p.demo, err = createDemo(ctx, p.backend); err != nil {
+			return err
+		}
+	}
+	p.serveHTTP(listener, m)
+	return nil
+}
+
+func (p *process) serveHTTP(listener net.Listener, handler http.Handler) {
+	p.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		// The engine lifts these for the requests that are meant to wait.
+		ReadTimeout:    60 * time.Second,
+		WriteTimeout:   60 * time.Second,
+		IdleTimeout:    120 * time.Second,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       stdlog.New(httpLog{p.log}, "", 0),
+	}
+	p.failed = make(chan error, 1)
+	go func() { // ends with Shutdown or Close
+		if err := p.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			p.failed <- err
+		}
+	}()
+}
+
+// stop ends clients first, then the API, then what both stand on.
+func (p *process) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
+	defer cancel()
+	var errs []error
+	if p.connector != nil {
+		errs = append(errs, p.connector.stop(ctx))
+	}
+	if p.http != nil {
+		errs = append(errs, p.http.Shutdown(ctx), p.http.Close())
+	}
+	if p.logic != nil {
+		p.logic.stop()
+	}
+	if p.backend != nil {
+		errs = append(errs, p.backend.close())
+	}
+	return errors.Join(errs...)
+}
+
+func (p *process) banner(listener net.Listener) banner {
+	n := banner{role: p.role, base: baseURL(listener.Addr()), adminName: p.cfg.AdminName, namespacePassword: p.demo}
+	if p.logic != nil {
+		n.adminPassword = p.logic.generated
+	}
+	return n
+}
+
+// listenAddress is --listen or, without it, what the role listens on.
+func listenAddress(r role, cfg config.Config) string {
+	switch {
+	case cfg.Listen != "":
+		return cfg.Listen
+	case r == roleConnector:
+		return net.JoinHostPort(cfg.SocketIP, strconv.Itoa(cfg.SocketPort))
+	case r == roleLogic:
+		return net.JoinHostPort(cfg.LogicIP, strconv.Itoa(cfg.LogicPort))
+	}
+	return "127.0.0.1:21314"
+}
+
+// newNodeID is unique per process; a process on its own embedded store has no
+// peers and keeps one name, so that it finds what it left behind.
+func newNodeID(r role, cfg config.Config) string {
+	if r == roleAll && cfg.RedisAddress.IsZero() && len(cfg.Sentinels) == 0 {
+		return "local"
+	}
+	host, _ := os.Hostname()
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	host = strings.Map(func(c rune) rune {
+		if c == '{' || c == '}' || c == '|' || c == ':' || c <= ' ' {
+			return '-'
+		}
+		return c
+	}, host)
+	return host + "-" + hex.EncodeToString(b[:])
+}
+
+func portOf(listener net.Listener) int {
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok {
+		return addr.Port
+	}
+	return 0
+}
+
+// httpLog takes net/http's complaints about clients, which are not errors of
+// the service.
+type httpLog struct{ log zerolog.Logger }
+
+func (l httpLog) Write(line []byte) (int, error) {
+	l.log.Debug().Msg(strings.TrimSpace(string(line)))
+	return len(line), nil
+}

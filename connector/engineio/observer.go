@@ -1,0 +1,34 @@
+package engineio
+
+// Observer counts. Its methods are called concurrently, some while a session is locked: they must be quick, and of
+// the session they may call ID and Protocol only. Embed NopObserver to implement only a part.
+type Observer interface {
+	// SessionOpened and SessionClosed come once each for every session.
+	SessionOpened(s *Session)
+	SessionClosed(s *Session, reason Reason)
+	// SessionUpgraded: polling was replaced by WebSocket.
+	SessionUpgraded(s *Session)
+	// RequestRefused: a request was answered with an error code.
+	RequestRefused(code Code)
+	// Overflowed: a session exceeded Options.SendBuffer and is being closed.
+	Overflowed(s *Session)
+	// Received and Sent count packets, and the bytes of their content.
+	Received(packets, bytes int)
+	Sent(packets, bytes int)
+	// Panicked: the Handler or the Receiver of s panicked; the session is closed with ReasonReceiverPanic.
+	Panicked(s *Session, value any, stack []byte)
+}
+
+// NopObserver ignores everything.
+type NopObserver struct{}
+
+var _ Observer = NopObserver{}
+
+func (NopObserver) SessionOpened(*Session)         {}
+func (NopObserver) SessionClosed(*Session, Reason) {}
+func (NopObserver) SessionUpgraded(*Session)       {}
+func (NopObserver) RequestRefused(Code)            {}
+func (NopObserver) Overflowed(*Session)            {}
+func (NopObserver) Received(packets, bytes int)    {}
+func (NopObserver) Sent(packets, bytes int)        {}
+func (NopObserver) Panicked(*Session, any, []byte) {}

@@ -1,0 +1,89 @@
+package engineio
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	transportPolling   = "polling"
+	transportWebSocket = "websocket"
+)
+
+// Request is what a session keeps of its handshake request.
+type Request struct {
+	Query      url.Values  // all values; where a parameter is repeated the last one is the valid one
+	Header     http.Header // those of Options.KeepHeaders; nil when there are none
+	RemoteAddr string
+	Path       string
+	Secure     bool // the request came over TLS
+	Host       string
+}
+
+// call is one request with its Engine.IO parameters (section 2.1).
+type call struct {
+	srv *Server
+	w   http.ResponseWriter
+	r   *http.Request
+
+	query     url.Values
+	protocol  Protocol
+	transport string
+	sid       string
+	upgrade   bool // the request asks for a WebSocket
+	foreign   bool // the Origin was rejected
+}
+
+func (srv *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
+	c := &call{srv: srv, w: w, r: r, query: r.URL.Query(), protocol: V3}
+	if c.param("EIO") == "4" {
+		c.protocol = V4
+	}
+	c.transport = c.param("transport")
+	c.sid = c.param("sid")
+	c.upgrade = r.Method == http.MethodGet && headerHasToken(r.Header, "Connection", "upgrade") &&
+		headerHasToken(r.Header, "Upgrade", "websocket")
+	return c
+}
+
+// param returns the last value of a query parameter.
+func (c *call) param(name string) string {
+	values := c.query[name]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// kept is the part of the request that the session retains.
+func (c *call) kept() *Request {
+	kept := &Request{
+		Query:      c.query,
+		RemoteAddr: c.r.RemoteAddr,
+		Path:       c.r.URL.Path,
+		Secure:     c.r.TLS != nil,
+		Host:       c.r.Host,
+	}
+	for _, name := range c.srv.keep {
+		if values := c.r.Header[name]; len(values) > 0 {
+			if kept.Header == nil {
+				kept.Header = make(http.Header)
+			}
+			kept.Header[name] = values
+		}
+	}
+	return kept
+}
+
+// headerHasToken looks for a token in a comma separated header, ignoring case.
+func headerHasToken(h http.Header, name, token string) bool {
+	for _, line := range h[name] {
+		for item := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(item), token) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,230 @@
+package engineio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"sync"
+	"time"
+
+	"github.com/lightpush/lightpush/connector/netpoll"
+)
+
+// Handler makes the receiver of a session.
+type Handler interface {
+	// OnOpen is called once per session, before anything the client sends is read. What it sends follows the open
+	// packet directly: in the handshake answer on polling, as the next frames on WebSocket.
+	OnOpen(s *Session) Receiver
+}
+
+// Receiver gets what the client of one session sends.
+type Receiver interface {
+	// OnMessage takes one message. The calls never overlap and come in the order of arrival, across transports.
+	// data is valid only during the call, and may be modified. It must not block. An error closes the session, with
+	// the reason of a *CloseError or else with ReasonForcedClose; a panic closes it with ReasonReceiverPanic.
+	OnMessage(binary bool, data []byte) error
+
+	// OnClose is called exactly once, after the last OnMessage, on a goroutine of its own.
+	OnClose(reason Reason)
+}
+
+// Server accepts Engine.IO clients. It is an http.Handler that does not look at the path.
+type Server struct {
+	// fixed after NewServer
+	options   Options
+	handler   Handler
+	observer  Observer
+	poller    netpoll.Poller
+	ownPoller bool
+	keep      []string // canonical names of Options.KeepHeaders
+	epoch     time.Time
+	newAlarm  func(f func()) alarm
+
+	// tasks counts what Shutdown waits for: sessions in the table, OnClose calls, WebSockets.
+	tasks tally
+
+	mu       sync.Mutex // leaf
+	sessions map[string]*Session
+	open     int  // sessions that are not closing
+	closing  bool // Shutdown was called
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// NewServer checks the options and returns a server.
+func NewServer(o Options, h Handler) (*Server, error) {
+	if h == nil {
+		return nil, errors.New("engineio: no handler")
+	}
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	srv := &Server{
+		options:  o,
+		handler:  h,
+		observer: o.Observer,
+		poller:   o.Poller,
+		sessions: make(map[string]*Session),
+		epoch:    time.Now(),
+		newAlarm: newRuntimeAlarm,
+	}
+	if srv.poller == nil {
+		srv.ownPoller = true
+		srv.poller = netpoll.NewGoroutines(netpoll.GoroutineOptions{MaxQueued: o.SendBuffer + frameSlack})
+	}
+	for _, name := range o.KeepHeaders {
+		srv.keep = append(srv.keep, textproto.CanonicalMIMEHeaderKey(name))
+	}
+	return srv, nil
+}
+
+// Len is the number of open sessions.
+func (srv *Server) Len() int {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.open
+}
+
+// Sessions calls yield for the sessions that were open when it was called, until yield returns false.
+func (srv *Server) Sessions(yield func(*Session) bool) {
+	for _, s := range srv.snapshot() {
+		if s.isOpen() && !yield(s) {
+			return
+		}
+	}
+}
+
+// Shutdown refuses new handshakes with 503, closes all sessions with ReasonServerShutdown (polling clients get the
+// close packet, WebSockets a close frame), and returns when they are gone. When ctx ends first, what is left is
+// dropped and the error of ctx returned. A poller made by NewServer is closed too.
+func (srv *Server) Shutdown(ctx context.Context) error {
+	srv.mu.Lock()
+	srv.closing = true
+	srv.mu.Unlock()
+	for _, s := range srv.snapshot() {
+		s.Close(ReasonServerShutdown)
+	}
+	err := srv.tasks.wait(ctx)
+	if err != nil {
+		for _, s := range srv.snapshot() {
+			s.fail(ReasonServerShutdown)
+		}
+		err = fmt.Errorf("engineio: shutdown: %w", err)
+	}
+	if srv.ownPoller {
+		_ = srv.poller.Close()
+	}
+	return err
+}
+
+func (srv *Server) snapshot() []*Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	all := make([]*Session, 0, len(srv.sessions))
+	for _, s := range srv.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+func (srv *Server) session(id string) *Session {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.sessions[id]
+}
+
+var (
+	errShuttingDown = errors.New("engineio: shutting down")
+	errNoID         = errors.New("engineio: Options.NewID returned no new id")
+)
+
+// register gives s an id and enters it in the table.
+func (srv *Server) register(s *Session) error {
+	for range 3 {
+		id := srv.options.NewID()
+		if id == "" {
+			continue
+		}
+		srv.mu.Lock()
+		if srv.closing {
+			srv.mu.Unlock()
+			return errShuttingDown
+		}
+		if srv.sessions[id] == nil {
+			s.id = id
+			srv.sessions[id] = s
+			srv.open++
+			srv.tasks.add(2) // one until forget, one until OnClose has returned
+			srv.mu.Unlock()
+			return nil
+		}
+		srv.mu.Unlock()
+	}
+	return errNoID
+}
+
+func (srv *Server) isClosing() bool {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	return srv.closing
+}
+
+// ended is called when a session stops being open, forget when it can no longer be reached. Both once per session.
+func (srv *Server) ended() {
+	srv.mu.Lock()
+	srv.open--
+	srv.mu.Unlock()
+}
+
+func (srv *Server) forget(s *Session) {
+	srv.mu.Lock()
+	delete(srv.sessions, s.id)
+	srv.mu.Unlock()
+	srv.tasks.done()
+}
+
+// now is the monotonic time in nanoseconds.
+func (srv *Server) now() time.Duration { return time.Since(srv.epoch) }
+
+// tally counts running things and lets one goroutine wait for zero.
+type tally struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // non-nil while somebody waits
+}
+
+func (t *tally) add(n int) {
+	t.mu.Lock()
+	t.n += n
+	t.mu.Unlock()
+}
+
+func (t *tally) done() {
+	t.mu.Lock()
+	if t.n--; t.n == 0 && t.zero != nil {
+		close(t.zero)
+		t.zero = nil
+	}
+	t.mu.Unlock()
+}
+
+func (t *tally) wait(ctx context.Context) error {
+	t.mu.Lock()
+	if t.n == 0 {
+		t.mu.Unlock()
+		return nil
+	}
+	if t.zero == nil {
+		t.zero = make(chan struct{})
+	}
+	zero := t.zero
+	t.mu.Unlock()
+	select {
+	case <-zero:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,108 @@
+package engineio
+
+import (
+	"net/http"
+	"time"
+)
+
+// upgrade is a WebSocket on its way to become the transport of a polling session (section 2.10). Polling stays the
+// transport until the client sends 5; until then nothing but the answer to the probe is sent on the WebSocket.
+type upgrade struct {
+	socket *webSocket
+	probed bool // 2probe has come: GETs are released within releaseInterval
+	timer  *time.Timer
+}
+
+// upgradeSession accepts a WebSocket for an existing session. When an upgrade is running or done already it is
+// closed again, which clients expect behind a 101.
+func (c *call) upgradeSession(s *Session) {
+	accept, ok := c.checkKey()
+	if !ok {
+		return
+	}
+	socket := c.newSocket()
+	if !c.takeOver(socket, s) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = socket.conn.Write(accept)
+	if s.state != stateOpen || s.socket != nil || s.upgrade != nil || socket.gone {
+		socket.shutdown(0)
+		return
+	}
+	s.upgrade = &upgrade{socket: socket}
+	s.upgrade.timer = time.AfterFunc(c.srv.options.UpgradeTimeout, func() { s.expireUpgrade(socket) })
+	socket.conn.Resume()
+}
+
+func (s *Session) expireUpgrade(socket *webSocket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.upgrade != nil && s.upgrade.socket == socket {
+		s.dropUpgradeLocked()
+	}
+}
+
+// dropUpgradeLocked closes the candidate; the session goes on with polling and may try again.
+func (s *Session) dropUpgradeLocked() {
+	if s.upgrade == nil {
+		return
+	}
+	s.upgrade.timer.Stop()
+	s.upgrade.socket.shutdown(0)
+	s.upgrade = nil
+}
+
+// probeLocked handles a packet on the candidate. A repeated probe and a 5 without probe are accepted; anything else
+// closes the candidate only.
+func (s *Session) probeLocked(p packet, err error) error {
+	socket := s.upgrade.socket
+	switch {
+	case err == nil && p.typ == typePing && string(p.data) == "probe":
+		_ = socket.conn.Write(probePacket.frames(s.protocol, socket.b64)...)
+		s.upgrade.probed = true
+		s.releaseGETLocked(noopPacket)
+		return nil
+	case err == nil && p.typ == typeUpgrade:
+		s.completeUpgradeLocked()
+		return nil
+	default:
+		s.dropUpgradeLocked()
+		return errStop
+	}
+}
+
+// completeUpgradeLocked makes the candidate the transport. What is queued leaves first, in order; a GET that is still
+// held is answered.
+func (s *Session) completeUpgradeLocked() {
+	s.upgrade.timer.Stop()
+	s.socket, s.upgrade = s.upgrade.socket, nil
+	s.releaseGETLocked(noopPacket)
+	if s.paused != nil {
+		s.socket.conn.Pause()
+	}
+	queue := s.queue
+	s.queue, s.queued = nil, 0
+	if len(queue) > 0 {
+		_ = s.writeSocketLocked(queue)
+	}
+	s.srv.observer.SessionUpgraded(s)
+}
+
+// checkKey validates the WebSocket part of the request (RFC 6455 section 4.2.1) and returns the 101, which no
+// extension and no subprotocol goes into. It answers itself when something is wrong.
+func (c *call) checkKey() (accept []byte, ok bool) {
+	key := c.r.Header.Get("Sec-WebSocket-Key")
+	switch {
+	case c.r.Header.Get("Sec-WebSocket-Version") != "13":
+		c.w.Header().Set("Sec-WebSocket-Version", "13")
+		c.w.Header().Set("Connection", "close")
+		c.status(http.StatusUpgradeRequired)
+		return nil, false
+	case !validKey(key):
+		c.refuse(refuseRequest)
+		return nil, false
+	}
+	return switchingProtocols(key), true
+}

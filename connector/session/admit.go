@@ -1,0 +1,217 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+
+	"github.com/lightpush/lightpush/connector/socketio"
+	"github.com/lightpush/lightpush/internal/callback"
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/room"
+)
+
+// errConflict is told to a connection that lost its client id to a newer one
+// before it was ready.
+var errConflict = errors.New("socket.id conflict")
+
+// errStore is all a client learns of a store that does not answer.
+var errStore = errors.New("service unavailable")
+
+// admit is the middleware of every tenant: handshake rules, connect callback,
+// presence. Membership is registered before the CONNECT answer, so that no
+// push to the user can fall between (B2); the engine holds what is delivered
+// meanwhile. A refused client leaves nothing behind (B19).
+func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
+	key := s.Namespace().Name()
+	ns, ok := h.opts.Namespaces.Get(key)
+	if !ok {
+		return refuse(namespace.ErrUnknown)
+	}
+	hs := s.Handshake()
+	values := mergeAuth(hs.Query, hs.Auth)
+	handshake, err := client.ParseHandshake(h.opts.Names, key, values)
+	if err != nil {
+		return refuse(err)
+	}
+	d := &device{
+		hub: h, socket: s, uuid: handshake.UUID,
+		member: client.Member{
+			Namespace: key,
+			ClientID:  handshake.ID(),
+			UserID:    handshake.UserID,
+			Platform:  handshake.Platform,
+			Node:      h.opts.Node,
+		},
+	}
+	rooms, err := d.callback(ctx, ns, handshake, values)
+	if err != nil {
+		return err
+	}
+	s.Data = d
+	return d.enter(append([]string{room.ForUser(d.member.UserID)}, rooms...))
+}
+
+// mergeAuth adds the members of SIO5's auth object to the query; the URL wins
+// (B18).
+func mergeAuth(query url.Values, auth json.RawMessage) url.Values {
+	var members map[string]json.RawMessage
+	if auth == nil || json.Unmarshal(auth, &members) != nil || len(members) == 0 {
+		return query
+	}
+	merged := make(url.Values, len(query)+len(members))
+	for k, v := range query {
+		merged[k] = v
+	}
+	for k, raw := range members {
+		if _, ok := merged[k]; ok {
+			continue
+		}
+		switch raw[0] {
+		case '"':
+			var text string
+			if json.Unmarshal(raw, &text) == nil {
+				merged[k] = []string{text}
+			}
+		case '[', '{':
+			merged[k] = []string{"", ""} // counts as repeated: refused where one value is asked for
+		case 'n': // null: not given
+		default:
+			merged[k] = []string{string(raw)}
+		}
+	}
+	return merged
+}
+
+// callback asks the business system and returns the rooms it names.
+func (d *device) callback(ctx context.Context, ns *namespace.Namespace, hs client.Handshake, values url.Values) ([]string, error) {
+	if !isSet(ns.ConnectCallback) && !isSet(ns.DisconnectCallback) {
+		return nil, nil
+	}
+	query := make(url.Values, len(values)+2)
+	for k, v := range values {
+		query[k] = v
+	}
+	query.Set("userid", hs.UserID)
+	query.Set("platform", hs.Platform)
+	engine := d.socket.Handshake().Engine
+	request := callback.Request{Query: query, Cookie: engine.Header.Get("Cookie")}
+	if d.hub.opts.ClientIP != nil {
+		if ip := d.hub.opts.ClientIP(engine.RemoteAddr, engine.Header.Values("X-Forwarded-For")); ip.IsValid() {
+			request.ClientIP = ip.String()
+		}
+	}
+	if isSet(ns.DisconnectCallback) {
+		caller := d.hub.opts.Callbacks
+		d.farewell = func() { caller.Disconnect(ns, request) }
+	}
+	if !isSet(ns.ConnectCallback) {
+		return nil, nil
+	}
+	reply, err := d.hub.opts.Callbacks.Connect(ctx, ns, request)
+	var status *callback.StatusError
+	switch {
+	case errors.As(err, &status):
+		return nil, refuse(status)
+	case err != nil:
+		return nil, tryLater(err)
+	}
+	if reply.UserID != "" {
+		if !d.hub.opts.Names.UserID(reply.UserID) {
+			return nil, refuse(client.ErrUserIDInvalid)
+		}
+		d.member.UserID = reply.UserID
+	}
+	return d.callbackRooms(reply.Rooms), nil
+}
+
+// callbackRooms skips invalid names, which are only logged (2.6).
+func (d *device) callbackRooms(rooms []string) []string {
+	limit := d.hub.opts.Limits.RoomsPerClient
+	var valid []string
+	for _, r := range rooms {
+		if !d.hub.opts.Names.Room(r) || len(valid) >= limit {
+			d.hub.opts.Logger.Warn().Str("namespace", d.member.Namespace).Str("client", d.member.ClientID).
+				Msg("connect callback named an invalid room or too many")
+			continue
+		}
+		if !slices.Contains(valid, r) {
+			valid = append(valid, r)
+		}
+	}
+	return valid
+}
+
+func isSet(s *string) bool { return s != nil && *s != "" }
+
+// enter claims the client id and registers the connection everywhere. Store
+// writes do not use the client's context: a client that leaves must not stop
+// them half way.
+func (d *device) enter(rooms []string) (err error) {
+	h := d.hub
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	gen, prev, err := h.opts.Presence.Claim(ctx, d.member)
+	if err != nil {
+		h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("claim client id")
+		return tryLater(errStore)
+	}
+	d.member.Gen = gen
+	entered := false
+	defer func() { // also when something panics
+		if !entered {
+			d.forget(rooms)
+		}
+	}()
+	h.takeOver(ctx, d, prev)
+	if err := d.socket.Join(rooms...); err != nil {
+		return tryLater(err) // gone already; nobody reads this
+	}
+	err = h.opts.Presence.Enter(ctx, d.member, rooms)
+	switch {
+	case errors.Is(err, client.ErrSuperseded):
+		return refuse(errConflict)
+	case err != nil:
+		h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("register presence")
+		return tryLater(errStore)
+	}
+	entered = true
+	return nil
+}
+
+// takeOver makes d the connection of its client id on this node and ends the
+// one before, wherever it is (B14): the newest wins.
+func (h *Hub) takeOver(ctx context.Context, d *device, prev client.Holder) {
+	key := deviceKey{d.member.Namespace, d.member.ClientID}
+	h.mu.Lock()
+	old := h.devices[key]
+	if old == nil || old.member.Gen < d.member.Gen {
+		h.devices[key] = d
+	}
+	h.mu.Unlock()
+	if old != nil && old.member.Gen < d.member.Gen {
+		old.socket.Disconnect(false)
+	}
+	if prev.Node == "" || prev.Node == h.opts.Node {
+		return
+	}
+	kick := client.Kick{Namespace: d.member.Namespace, ClientID: d.member.ClientID, Gen: d.member.Gen}
+	if err := h.opts.Nodes.Kick(ctx, prev.Node, kick); err != nil {
+		// The old connection cannot harm the new one; it ends at its
+		// next heartbeat at the latest.
+		h.opts.Logger.Warn().Err(err).Str("node", prev.Node).Str("client", d.member.ClientID).Msg("kick previous connection")
+	}
+}
+
+// connected is the connection handler: the client learns that it is ready.
+func (h *Hub) connected(s *socketio.Socket) {
+	d := s.Data.(*device)
+	_ = s.Emit("ok", struct {
+		System   string `json:"system"`
+		Port     int    `json:"port"`
+		ClientID string `json:"clientId"`
+	}{h.opts.System, h.opts.Port, d.member.ClientID})
+}

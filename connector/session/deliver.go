@@ -1,0 +1,92 @@
+package session
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/lightpush/lightpush/connector/socketio"
+	"github.com/lightpush/lightpush/internal/push"
+)
+
+// Deliver hands one message to the members of its room on this node. Calls
+// must not overlap: their order is the order clients see.
+//
+// The event carries an ack id made of the message id, so that a client may
+// confirm by the native Socket.IO ack as well as by ackPush, and nothing has
+// to be remembered per message to understand the answer.
+func (h *Hub) Deliver(m push.Delivery) {
+	if m.MessageID > h.latest.Load() {
+		h.latest.Store(m.MessageID)
+	}
+	tenant, ok := h.existingTenant(m.Namespace)
+	if !ok {
+		return
+	}
+	to := tenant.To(m.Room).AckID(uint64(m.MessageID))
+	if m.Except != "" {
+		to = to.Skip(func(s *socketio.Socket) bool {
+			d, ok := s.Data.(*device)
+			return ok && d.member.ClientID == m.Except
+		})
+	}
+	n, err := to.Emit("push", m.Payload)
+	if err != nil {
+		h.opts.Logger.Error().Err(err).Int64("message", m.MessageID).Msg("encode push")
+		return
+	}
+	h.opts.Receipts.Delivered(m.MessageID, n)
+}
+
+// nativeAck completes the ack id to the message id it was cut from: the
+// greatest one not above the latest delivered.
+func (h *Hub) nativeAck(s *socketio.Socket, id uint64, _ socketio.Args) {
+	latest := h.latest.Load()
+	full := latest&^(socketio.FirstAckID-1) | int64(id)
+	if full > latest {
+		full -= socketio.FirstAckID
+	}
+	if d, ok := s.Data.(*device); ok && full > 0 {
+		d.ack(full)
+	}
+}
+
+// ackIDsMax bounds the ids of one ackPush.
+const ackIDsMax = 1000
+
+// ackPush confirms one message, {id}, or several, {ids:[…]}. Anything that is
+// no id is ignored (2.7).
+func (d *device) ackPush(e *socketio.Event) {
+	var arg struct {
+		ID  json.RawMessage   `json:"id"`
+		IDs []json.RawMessage `json:"ids"`
+	}
+	if err := e.Args.Decode(0, &arg); err != nil || len(arg.IDs) > ackIDsMax {
+		_ = e.Ack(answer{Status: 400, Msg: "id invalid"})
+		return
+	}
+	for _, raw := range append(arg.IDs, arg.ID) {
+		if id, ok := messageID(raw); ok {
+			d.ack(id)
+		}
+	}
+	_ = e.Ack(answerOK)
+}
+
+// messageID reads a positive integer, as number or as text.
+func messageID(raw json.RawMessage) (int64, bool) {
+	text := string(raw)
+	if len(text) > 1 && text[0] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	return id, err == nil && id > 0
+}
+
+func (d *device) ack(id int64) {
+	d.hub.opts.Receipts.Ack(push.Ack{
+		MessageID: id,
+		Namespace: d.member.Namespace,
+		ClientID:  d.member.ClientID,
+		Platform:  d.member.Platform,
+	})
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/lightpush/lightpush/connector/socketio"
+	"github.com/lightpush/lightpush/internal/callback"
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/name"
+	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/push"
+)
+
+// Options of a Hub. Every dependency is required.
+type Options struct {
+	Node       string // this connector's id
+	System     string // host name, told to clients in ok
+	Port       int    // told to clients in ok
+	Namespaces *namespace.Registry
+	Presence   Presence
+	Nodes      Nodes
+	Push       Pusher
+	Receipts   *push.Receipts
+	Callbacks  *callback.Caller
+	Names      name.Rules
+	Rules      push.Rules
+	Limits     Limits
+	Logger     zerolog.Logger
+	// ClientIP tells the address of the device behind trusted proxies.
+	ClientIP func(remote string, forwardedFor []string) netip.Addr
+}
+
+// Pusher accepts the pushes of clients.
+type Pusher interface {
+	Push(ctx context.Context, ns *namespace.Namespace, req push.Request) (id int64, err error)
+}
+
+// Limits of what clients may do.
+type Limits struct {
+	RoomsPerClient      int           // 1,000
+	RoomsPerRequest     int           // 100
+	PushInterval        time.Duration // between accepted pushes of one client
+	PushRequiresMember  bool          // a client may push only to rooms it is in
+	PushMayLeaveMessage bool          // a client's push may ask for offline delivery
+	JoinForeignUserRoom bool          // a client may join user_<other>
+}
+
+// storeTimeout bounds every store operation made for a client.
+const storeTimeout = 5 * time.Second
+
+// refusalGrace is how long a refused client may keep its connection without
+// joining another namespace (B19).
+const refusalGrace = 5 * time.Second
+
+// Hub is the push domain of one connector: it admits devices to namespaces,
+// handles their events, and hands messages from the bus to them. Deliver and
+// Kick are called by the bus reader's goroutine; everything else comes from
+// the engine.
+type Hub struct {
+	opts      Options
+	server    *socketio.Server
+	behaviour *socketio.Behaviour
+	root      *socketio.Namespace
+	pushes    *intervals
+	latest    atomic.Int64 // greatest message id seen, to complete native ack ids
+
+	mu      sync.Mutex
+	tenants map[string]*socketio.Namespace // by key; made when first admitted
+	devices map[deviceKey]*device          // the newest connection of each client id
+}
+
+type deviceKey struct{ namespace, clientID string }
+
+// device is the state of one admitted connection (socketio.Socket.Data).
+type device struct {
+	hub    *Hub
+	socket *socketio.Socket
+	member client.Member // fixed once claimed
+	uuid   string
+
+	// farewell is called back when the device has gone; nil when the
+	// namespace had no disconnect callback at the time of connecting.
+	farewell func()
+}
+
+// NewHub registers the domain at server. Start the namespaces' registry and
+// the bus before clients are let in.
+func NewHub(server *socketio.Server, o Options) *Hub {
+	h := &Hub{
+		opts: o, server: server, behaviour: &socketio.Behaviour{},
+		pushes:  newIntervals(o.Limits.PushInterval),
+		tenants: map[string]*socketio.Namespace{}, devices: map[deviceKey]*device{},
+	}
+	// "/" is where SIO4 clients are before they ask for their namespace; it
+	// has no events.
+	h.root = server.NewNamespace(namespace.Root, &socketio.Behaviour{})
+	server.Resolve(h.resolve)
+	h.behaviour.Use(h.admit)
+	h.behaviour.OnConnect(h.connected)
+	h.behaviour.OnDisconnect(h.disconnected)
+	h.behaviour.OnAck(h.nativeAck)
+	h.behaviour.On("joinRoom", h.handler((*device).joinRoom))
+	h.behaviour.On("leaveRoom", h.handler((*device).leaveRoom))
+	h.behaviour.On("ackPush", h.handler((*device).ackPush))
+	h.behaviour.On("push", h.handler((*device).push))
+	h.behaviour.OnAny(func(_ *socketio.Socket, e *socketio.Event) {
+		_ = e.Ack(answer{Status: 404, Msg: "unknown event"})
+	})
+	return h
+}
+
+// handler adapts a device's method to the engine.
+func (h *Hub) handler(f func(*device, *socketio.Event)) socketio.EventHandler {
+	return func(s *socketio.Socket, e *socketio.Event) {
+		if d, ok := s.Data.(*device); ok {
+			f(d, e)
+		}
+	}
+}
+
+// answer is the ack of most events (light-push-wire.md 2.7).
+type answer struct {
+	Status int    `json:"status"`
+	Msg    string `json:"msg"`
+	ID     int64  `json:"id,omitempty"`
+}
+
+var answerOK = answer{Status: 200, Msg: "ok"}
+
+// resolve admits known, online namespaces before anything is allocated for
+// the name (B52).
+func (h *Hub) resolve(key string, hs *socketio.Handshake) (*socketio.Namespace, error) {
+	if key == namespace.Root {
+		if hs.Protocol == 3 {
+			return h.root, nil
+		}
+		return nil, refuse(namespace.ErrUnknown)
+	}
+	if !h.opts.Namespaces.Ready() {
+		return nil, tryLater(namespace.ErrUnavailable)
+	}
+	ns, ok := h.opts.Namespaces.Get(key)
+	switch {
+	case !ok:
+		return nil, refuse(namespace.ErrUnknown)
+	case ns.Offline:
+		return nil, refuse(namespace.ErrOffline)
+	}
+	return h.tenant(key), nil
+}
+
+func (h *Hub) tenant(key string) *socketio.Namespace {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t, ok := h.tenants[key]
+	if !ok {
+		t = h.server.NewNamespace(key, h.behaviour)
+		h.tenants[key] = t
+	}
+	return t
+}
+
+func (h *Hub) existingTenant(key string) (*socketio.Namespace, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t, ok := h.tenants[key]
+	return t, ok
+}
+
+// refuse turns a client away for good: v2 clients see the error, then leave
+// (B19).
+func refuse(err error) *socketio.ConnectError {
+	return &socketio.ConnectError{Message: err.Error(), Leave: true, CloseAfter: refusalGrace}
+}
+
+// tryLater refuses a client for a passing reason: the connection is closed so
+// that the client's own back-off brings it back.
+func tryLater(err error) *socketio.ConnectError {
+	return &socketio.ConnectError{Message: err.Error(), Close: true, CloseAfter: refusalGrace}
+}
+
+// Devices is the number of admitted connections.
+func (h *Hub) Devices() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.devices)
+}

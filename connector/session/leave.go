@@ -1,0 +1,124 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+	"github.com/lightpush/lightpush/connector/socketio"
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/namespace"
+)
+
+// disconnected is called once for every admitted socket, behind its last
+// event.
+func (h *Hub) disconnected(s *socketio.Socket, reason engineio.Reason) {
+	d := s.Data.(*device)
+	d.forget(s.Rooms())
+	h.opts.Logger.Debug().Str("client", d.member.ClientID).Str("reason", string(reason)).Msg("disconnected")
+	if d.farewell != nil {
+		d.farewell()
+	}
+}
+
+// forget takes the connection out of the hub and of the store. Releases are
+// compared by generation, so that one that comes late harms nobody. A store
+// that does not answer is asked again for a while; after that the sweep of
+// this node, or the device's next connect, sets things right.
+func (d *device) forget(rooms []string) {
+	h := d.hub
+	key := deviceKey{d.member.Namespace, d.member.ClientID}
+	h.mu.Lock()
+	if h.devices[key] == d {
+		delete(h.devices, key)
+	}
+	h.mu.Unlock()
+	pause := 100 * time.Millisecond
+	for attempt := 0; ; attempt++ {
+		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+		err := h.opts.Presence.Release(ctx, d.member, rooms, client.ReasonNetwork)
+		cancel()
+		if err == nil {
+			return
+		}
+		if attempt == 5 {
+			h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("release presence")
+			return
+		}
+		time.Sleep(pause)
+		pause *= 2
+	}
+}
+
+// Kick ends connections of a client id that are older than a newer one
+// elsewhere.
+func (h *Hub) Kick(k client.Kick) {
+	h.mu.Lock()
+	d := h.devices[deviceKey{k.Namespace, k.ClientID}]
+	h.mu.Unlock()
+	if d != nil && d.member.Gen < k.Gen {
+		d.socket.Disconnect(false)
+	}
+}
+
+// kickRate is how many clients of a namespace that went offline are
+// disconnected per second.
+const kickRate = 500
+
+// NamespacesChanged disconnects the clients of namespaces that went offline,
+// a few at a time, and stops when one comes back (B25). It is called by the
+// registry's goroutine and returns at once.
+func (h *Hub) NamespacesChanged(changed []*namespace.Namespace) {
+	for _, ns := range changed {
+		if tenant, ok := h.existingTenant(ns.Key); ok && ns.Offline && tenant.Len() > 0 {
+			go h.kickAll(tenant)
+		}
+	}
+}
+
+// kickAll ends by itself: when everybody has left or the namespace is online
+// again.
+func (h *Hub) kickAll(tenant *socketio.Namespace) {
+	ticker := time.NewTicker(time.Second / 50)
+	defer ticker.Stop()
+	for {
+		if ns, ok := h.opts.Namespaces.Get(tenant.Name()); ok && !ns.Offline {
+			return
+		}
+		sockets := tenant.Sockets()
+		if len(sockets) == 0 {
+			return
+		}
+		for _, s := range sockets[:min(len(sockets), kickRate/50)] {
+			s.Disconnect(false)
+		}
+		<-ticker.C
+	}
+}
+
+// Resync registers everything this node holds again, after the node has found
+// itself swept while it was cut off. Connections whose device has meanwhile
+// come back elsewhere are ended.
+func (h *Hub) Resync(ctx context.Context) {
+	h.mu.Lock()
+	all := make([]*device, 0, len(h.devices))
+	for _, d := range h.devices {
+		all = append(all, d)
+	}
+	h.mu.Unlock()
+	for _, d := range all {
+		if ctx.Err() != nil {
+			return
+		}
+		enter, cancel := context.WithTimeout(ctx, storeTimeout)
+		err := h.opts.Presence.Enter(enter, d.member, d.socket.Rooms())
+		cancel()
+		switch {
+		case err == nil:
+		case isSuperseded(err):
+			d.socket.Disconnect(false)
+		default:
+			h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("register presence again")
+		}
+	}
+}

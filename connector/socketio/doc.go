@@ -1,0 +1,40 @@
+// Package socketio is a Socket.IO server for protocol revisions 4 and 5, that
+// is for clients of the generations 1.x, 2.x, 3.x and 4.x at once. It sits on
+// connector/engineio and knows nothing of what it is used for; any Go program
+// can import it.
+//
+// # Overview
+//
+// A Server holds namespaces: static ones made by Of, and dynamic ones that a
+// Resolver admits by name. A Namespace has middlewares, event handlers and a
+// connection handler, all registered before the server takes connections and
+// shared by its sockets, so that an idle socket owns no map and no closure. A
+// Socket is one client in one namespace.
+//
+// # Which goroutine runs what
+//
+// Everything that concerns one client in one namespace (middlewares, the
+// connection handler, event handlers, the disconnect handler) runs one after
+// the other in the order of arrival, on a goroutine that exists only while
+// there is something to do. These may block: later events of that client
+// wait, other clients do not. Ack callbacks run on the goroutine that reads
+// the connection and must not block.
+//
+// # What cannot get lost
+//
+// Packets that arrive before a namespace is connected wait for the connection
+// handler. Broadcasts that reach a socket between its first Join (a
+// middleware may already join) and the return of the connection handler are
+// held and follow what that handler has emitted. So the order a client sees
+// is: CONNECT answer, what the connection handler emits, broadcasts.
+//
+// # Bounds
+//
+// Events that wait for a slow handler stop the reading of that connection
+// (Options.InboundEvents, InboundBytes); what waits for a slow client is
+// bounded by the engine's SendBuffer, and beyond it the client is disconnected
+// with engineio.ReasonSlowClient.
+//
+// Protocol rules cite the public Socket.IO protocol documents; "SIO4" is
+// revision 4 (spoken by Engine.IO 3 clients), "SIO5" revision 5.
+package socketio

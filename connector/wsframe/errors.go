@@ -1,0 +1,66 @@
+package wsframe
+
+import (
+	"errors"
+
+	"github.com/gobwas/ws"
+)
+
+// Error is a violation of RFC 6455 by the peer. Code is the status with which the connection is to be closed
+// (section 7.4.1).
+type Error struct {
+	Code ws.StatusCode
+	Text string
+}
+
+// Error returns the text of the violation.
+func (e *Error) Error() string { return "websocket: " + e.Text }
+
+// The violations a Decoder reports. Values are compared with errors.Is; the rules that github.com/gobwas/ws checks
+// itself are wrapped with its message and code 1002.
+var (
+	ErrTooBig         = &Error{ws.StatusMessageTooBig, "message exceeds the limit"}
+	ErrInvalidUTF8    = &Error{ws.StatusInvalidFramePayloadData, "text message is not valid UTF-8"}
+	ErrLengthOverflow = &Error{ws.StatusProtocolError, "frame length has its most significant bit set"}
+	ErrReservedOpCode = &Error{ws.StatusProtocolError, "reserved op code"}
+	ErrReservedBits   = &Error{ws.StatusProtocolError, "reserved bits set without an extension"}
+	ErrMaskRequired   = &Error{ws.StatusProtocolError, "client frame is not masked"}
+	ErrControlTooLong = &Error{ws.StatusProtocolError, "control frame longer than 125 bytes"}
+	ErrControlSplit   = &Error{ws.StatusProtocolError, "fragmented control frame"}
+	ErrNoMessage      = &Error{ws.StatusProtocolError, "continuation without a message"}
+	ErrInMessage      = &Error{ws.StatusProtocolError, "new message inside a fragmented one"}
+	ErrClosePayload   = &Error{ws.StatusProtocolError, "malformed close frame"}
+)
+
+// CloseCode returns the close status for an error of this package, 1002 for any other error.
+func CloseCode(err error) ws.StatusCode {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ws.StatusProtocolError
+}
+
+// judged maps the verdicts of ws.CheckHeader to the values of this package, which carry their close status.
+func judged(err error) error {
+	switch err {
+	case nil:
+		return nil
+	case ws.ErrProtocolOpCodeReserved:
+		return ErrReservedOpCode
+	case ws.ErrProtocolControlPayloadOverflow:
+		return ErrControlTooLong
+	case ws.ErrProtocolControlNotFinal:
+		return ErrControlSplit
+	case ws.ErrProtocolNonZeroRsv:
+		return ErrReservedBits
+	case ws.ErrProtocolMaskRequired:
+		return ErrMaskRequired
+	case ws.ErrProtocolContinuationExpected:
+		return ErrInMessage
+	case ws.ErrProtocolContinuationUnexpected:
+		return ErrNoMessage
+	default:
+		return &Error{ws.StatusProtocolError, err.Error()}
+	}
+}

@@ -1,0 +1,95 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/push"
+)
+
+// Handler takes what other processes send to this node. It is called by one
+// goroutine and should return quickly: while it works nothing is read.
+type Handler interface {
+	Deliver(d push.Delivery)
+	Kick(k client.Kick)
+}
+
+// Reader reads the stream of this node from the moment Start returns. Every
+// entry is handed over in the order of the stream, once; only after a Redis
+// that lost its newest data may entries be repeated.
+type Reader struct {
+	tail    tail
+	handler Handler
+}
+
+// ReaderOptions; functions may be nil.
+type ReaderOptions struct {
+	Prefix string // of all keys
+	Node   string
+	// OnGap hears that entries may have been lost before they were read:
+	// the node was swept, or lagged by more than its stream keeps.
+	OnGap func()
+	// OnError hears of failed reads, which are tried again, and of entries
+	// that could not be understood, which are skipped.
+	OnError func(error)
+}
+
+// NewReader returns a Reader that owns rdb, a client of its own: Close closes
+// it.
+func NewReader(rdb redis.UniversalClient, handler Handler, o ReaderOptions) *Reader {
+	r := &Reader{handler: handler}
+	r.tail = tail{
+		rdb: rdb, key: StreamKey(o.Prefix, o.Node), own: true,
+		handle: r.entry, onGap: orNothing(o.OnGap), onError: orIgnore(o.OnError),
+	}
+	return r
+}
+
+// Start creates the node's stream and starts reading after what an earlier
+// process of that name has left in it. Call it before the node's lease is
+// announced.
+func (r *Reader) Start(ctx context.Context) error { return r.tail.start(ctx) }
+
+// Close ends the reading and waits for the handler to return.
+func (r *Reader) Close() { r.tail.close() }
+
+// Stats are the figures now. Safe for concurrent use.
+func (r *Reader) Stats() Stats { return r.tail.snapshot() }
+
+func (r *Reader) entry(field, value string) {
+	switch field {
+	case fieldDelivery:
+		d, err := DecodeDelivery(value)
+		if err != nil {
+			r.tail.onError(fmt.Errorf("delivery in %s: %w", r.tail.key, err))
+			return
+		}
+		r.handler.Deliver(d)
+	case fieldKick:
+		k, err := DecodeKick(value)
+		if err != nil {
+			r.tail.onError(fmt.Errorf("kick in %s: %w", r.tail.key, err))
+			return
+		}
+		r.handler.Kick(k)
+	default: // a newer version's kind
+		r.tail.onError(fmt.Errorf("entry %q in %s: %w", field, r.tail.key, ErrEntry))
+	}
+}
+
+func orNothing(f func()) func() {
+	if f == nil {
+		return func() {}
+	}
+	return f
+}
+
+func orIgnore(f func(error)) func(error) {
+	if f == nil {
+		return func(error) {}
+	}
+	return f
+}

@@ -1,0 +1,46 @@
+package client
+
+import "errors"
+
+// Member is one live connection of one device as the store sees it. Gen is
+// the generation the store gave to this connection: it grows with every
+// connect of the device, and every write compares it, so that a late cleanup
+// of an older connection never touches what a newer one has written.
+type Member struct {
+	Namespace string
+	ClientID  string
+	UserID    string // effective user, the one the connect callback named
+	Platform  string
+	Node      string
+	Gen       int64
+}
+
+// Holder is the connection that held a client id before a claim. Node is
+// empty when the device was offline.
+type Holder struct {
+	Node string
+	Gen  int64
+}
+
+// ErrSuperseded is returned when a newer connection of the same device has
+// claimed the client id; nothing was written.
+var ErrSuperseded = errors.New("client id is held by a newer connection")
+
+// Reasons a device went offline, kept in its record.
+const (
+	ReasonNetwork = "network"
+	ReasonClear   = "clear"
+)
+
+// Record is what is remembered of a device; all values are decimal or plain
+// text as light-push answered them (light-push-wire.md 1.4.6). Absent fields
+// are absent from the map.
+type Record map[string]string
+
+// Kick tells a node to end connections of a client id: those with a
+// generation below Gen, because a newer connection has taken over.
+type Kick struct {
+	Namespace string
+	ClientID  string
+	Gen       int64
+}

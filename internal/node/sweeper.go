@@ -1,0 +1,129 @@
+package node
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/lightpush/lightpush/internal/client"
+)
+
+// sweepStep is how many connections are released at once, so that a sweep
+// never occupies the store for long.
+const sweepStep = 200
+
+// Sweeper takes the clients of dead nodes out of the online figures. Any
+// number of processes may run one; a lock lets one of them work on a node.
+type Sweeper struct {
+	store   Store
+	id      string // of this process, for the lock
+	every   time.Duration
+	lockTTL time.Duration
+	onSweep func(node string, clients int)
+	onError func(error)
+
+	cancel context.CancelFunc
+	once   sync.Once
+	done   chan struct{}
+}
+
+// NewSweeper returns a sweeper that looks for expired leases at the given
+// interval. onSweep and onError may be nil.
+func NewSweeper(store Store, id string, every time.Duration, onSweep func(node string, clients int), onError func(error)) *Sweeper {
+	if onSweep == nil {
+		onSweep = func(string, int) {}
+	}
+	if onError == nil {
+		onError = func(error) {}
+	}
+	return &Sweeper{
+		store: store, id: id, every: every, lockTTL: 30 * time.Second,
+		onSweep: onSweep, onError: onError, done: make(chan struct{}),
+	}
+}
+
+// Start starts the goroutine; Close ends it.
+func (s *Sweeper) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	go s.run(ctx)
+}
+
+// Close stops a running sweep at its next step and waits for the goroutine.
+func (s *Sweeper) Close() {
+	s.once.Do(s.cancel)
+	<-s.done
+}
+
+func (s *Sweeper) run(ctx context.Context) {
+	defer close(s.done)
+	ticker := time.NewTicker(s.every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+				s.onError(err)
+			}
+		}
+	}
+}
+
+// Sweep looks once for dead nodes and clears what they left.
+func (s *Sweeper) Sweep(ctx context.Context) error {
+	dead, err := step(ctx, func(ctx context.Context) ([]string, error) { return s.store.Expired(ctx) })
+	if err != nil {
+		return err
+	}
+	for _, node := range dead {
+		if err := s.SweepNode(ctx, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SweepNode clears everything listed under one node, whether or not its lease
+// has run out; a process that restarts under its old name calls it for itself.
+func (s *Sweeper) SweepNode(ctx context.Context, node string) error {
+	total := 0
+	cursor := uint64(0)
+	for {
+		ok, err := step(ctx, func(ctx context.Context) (bool, error) { return s.store.Lock(ctx, node, s.id, s.lockTTL) })
+		if err != nil || !ok {
+			return err
+		}
+		var members []client.Member
+		members, err = step(ctx, func(ctx context.Context) (m []client.Member, err error) {
+			m, cursor, err = s.store.Connections(ctx, node, cursor, sweepStep)
+			return m, err
+		})
+		if err != nil {
+			return err
+		}
+		if len(members) > 0 {
+			if _, err = step(ctx, func(ctx context.Context) (struct{}, error) {
+				return struct{}{}, s.store.Expel(ctx, members, client.ReasonNetwork)
+			}); err != nil {
+				return err
+			}
+		}
+		total += len(members)
+		if cursor == 0 {
+			break
+		}
+	}
+	if _, err := step(ctx, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.store.Drop(ctx, node) }); err != nil {
+		return err
+	}
+	s.onSweep(node, total)
+	return nil
+}
+
+func step[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return f(ctx)
+}

@@ -1,0 +1,334 @@
+package push
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Ack says that a device has got a message.
+type Ack struct {
+	MessageID int64
+	Namespace string // of the device; a foreign message is never touched (B39)
+	ClientID  string
+	Platform  string
+}
+
+// ReceiptBatch is what is recorded for one message at once.
+type ReceiptBatch struct {
+	MessageID int64
+	Delivered int64 // connections written to
+	Acks      []Ack
+}
+
+// Target is what the receipts need to know of a message.
+type Target struct {
+	Namespace string
+	Room      string
+	Except    string
+	ExpireAt  int64 // ms
+}
+
+// ReceiptStore records receipts. All operations are idempotent per device.
+type ReceiptStore interface {
+	// Targets returns the targets of the messages, with an empty
+	// Namespace for one that does not exist.
+	Targets(ctx context.Context, ids []int64) ([]Target, error)
+	// Members reports for each ack whether its device is, or was when it
+	// last left by disconnecting, a member of the room.
+	Members(ctx context.Context, acks []Ack, rooms []string) ([]bool, error)
+	// Record adds deliveries and acks to existing messages; a device is
+	// counted once per message, and what is written expires with the
+	// message.
+	Record(ctx context.Context, batches []ReceiptBatch) error
+}
+
+// Receipts collects deliveries and acks of this process and writes them to
+// the store in batches (design.md 3.5). Safe for concurrent use.
+type Receipts struct {
+	store    ReceiptStore
+	interval time.Duration
+	max      int
+	onError  func(error)
+	onDrop   func(n int)
+
+	mu        sync.Mutex
+	acks      []Ack           // bound: max
+	delivered map[int64]int64 // message → connections written to; bound: max
+	closed    bool
+
+	wake chan struct{} // capacity 1
+	stop chan struct{}
+	done chan struct{}
+
+	targets map[int64]Target // run goroutine only; bound: targetsMax
+}
+
+const (
+	targetsMax     = 20_000
+	receiptTimeout = 5 * time.Second
+	receiptChunk   = 5_000 // acks per store call
+)
+
+// ReceiptsOptions; zero values take the defaults named.
+type ReceiptsOptions struct {
+	Interval time.Duration // between writes; 20 ms
+	Max      int           // acks that may wait while the store is away; 1,000,000
+	OnError  func(error)   // a write failed and will be tried again
+	OnDrop   func(n int)   // the bound was reached and n receipts are lost
+}
+
+// NewReceipts starts the collector's goroutine; Close ends it.
+func NewReceipts(store ReceiptStore, o ReceiptsOptions) *Receipts {
+	if o.Interval <= 0 {
+		o.Interval = 20 * time.Millisecond
+	}
+	if o.Max <= 0 {
+		o.Max = 1_000_000
+	}
+	if o.OnError == nil {
+		o.OnError = func(error) {}
+	}
+	if o.OnDrop == nil {
+		o.OnDrop = func(int) {}
+	}
+	r := &Receipts{
+		store: store, interval: o.Interval, max: o.Max, onError: o.OnError, onDrop: o.OnDrop,
+		delivered: map[int64]int64{}, targets: map[int64]Target{},
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+	}
+	go r.run()
+	return r
+}
+
+// Ack records that a device has got a message. It never blocks.
+func (r *Receipts) Ack(a Ack) {
+	r.mu.Lock()
+	full := len(r.acks) >= r.max || r.closed
+	if !full {
+		r.acks = append(r.acks, a)
+	}
+	r.mu.Unlock()
+	if full {
+		r.onDrop(1)
+		return
+	}
+	r.notify()
+}
+
+// Delivered records that message was written to n connections. It never
+// blocks.
+func (r *Receipts) Delivered(message int64, n int) {
+	if n == 0 {
+		return
+	}
+	r.mu.Lock()
+	_, known := r.delivered[message]
+	full := (!known && len(r.delivered) >= r.max) || r.closed
+	if !full {
+		r.delivered[message] += int64(n)
+	}
+	r.mu.Unlock()
+	if full {
+		r.onDrop(1)
+		return
+	}
+	r.notify()
+}
+
+// Queued is the number of receipts that wait to be written.
+func (r *Receipts) Queued() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.acks) + len(r.delivered)
+}
+
+// Close writes what is queued, as far as the store answers, and ends the
+// goroutine.
+func (r *Receipts) Close() {
+	r.mu.Lock()
+	wasClosed := r.closed
+	r.closed = true
+	r.mu.Unlock()
+	if !wasClosed {
+		close(r.stop)
+	}
+	<-r.done
+}
+
+func (r *Receipts) notify() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *Receipts) run() {
+	defer close(r.done)
+	pause := time.NewTimer(0)
+	<-pause.C
+	defer pause.Stop()
+	for {
+		select {
+		case <-r.stop:
+			r.last()
+			return
+		case <-r.wake:
+		}
+		pause.Reset(r.interval) // let a batch gather
+		select {
+		case <-r.stop:
+			r.last()
+			return
+		case <-pause.C:
+		}
+		if !r.flush() {
+			r.notify() // keep what failed and try again after the pause
+		}
+	}
+}
+
+// last is the final flush; what the store does not take now is lost.
+func (r *Receipts) last() {
+	if !r.flush() {
+		r.onDrop(r.Queued())
+	}
+}
+
+// flush writes everything that is queued; on an error the rest goes back to
+// the queue and flush returns false.
+func (r *Receipts) flush() bool {
+	r.mu.Lock()
+	acks, delivered := r.acks, r.delivered
+	r.acks, r.delivered = nil, map[int64]int64{}
+	r.mu.Unlock()
+	for len(acks) > 0 || len(delivered) > 0 {
+		n := min(len(acks), receiptChunk)
+		if err := r.write(acks[:n], delivered); err != nil {
+			r.onError(err)
+			r.restore(acks, delivered)
+			return false
+		}
+		acks, delivered = acks[n:], nil
+	}
+	return true
+}
+
+func (r *Receipts) restore(acks []Ack, delivered map[int64]int64) {
+	r.mu.Lock()
+	lost := len(acks) + len(r.acks) - r.max
+	if lost > 0 {
+		acks = acks[min(lost, len(acks)):]
+	}
+	r.acks = append(acks, r.acks...)
+	lost = max(lost, 0)
+	for id, n := range delivered {
+		if _, known := r.delivered[id]; !known && len(r.delivered) >= r.max {
+			lost++
+			continue
+		}
+		r.delivered[id] += n
+	}
+	r.mu.Unlock()
+	if lost > 0 {
+		r.onDrop(lost)
+	}
+}
+
+func (r *Receipts) write(acks []Ack, delivered map[int64]int64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), receiptTimeout)
+	defer cancel()
+	valid, err := r.entitled(ctx, acks)
+	if err != nil {
+		return err
+	}
+	index := map[int64]int{}
+	var batches []ReceiptBatch
+	at := func(id int64) *ReceiptBatch {
+		i, ok := index[id]
+		if !ok {
+			i = len(batches)
+			index[id] = i
+			batches = append(batches, ReceiptBatch{MessageID: id})
+		}
+		return &batches[i]
+	}
+	for id, n := range delivered {
+		at(id).Delivered += n
+	}
+	for _, a := range valid {
+		b := at(a.MessageID)
+		b.Acks = append(b.Acks, a)
+	}
+	if len(batches) == 0 {
+		return nil
+	}
+	return r.store.Record(ctx, batches)
+}
+
+// entitled drops acks of unknown messages, of other namespaces and of devices
+// that are no members of the message's room (B39).
+func (r *Receipts) entitled(ctx context.Context, acks []Ack) ([]Ack, error) {
+	if len(acks) == 0 {
+		return nil, nil
+	}
+	if err := r.loadTargets(ctx, acks); err != nil {
+		return nil, err
+	}
+	candidates := make([]Ack, 0, len(acks))
+	rooms := make([]string, 0, len(acks))
+	for _, a := range acks {
+		t := r.targets[a.MessageID]
+		if t.Namespace == a.Namespace && t.Namespace != "" && t.Except != a.ClientID {
+			candidates = append(candidates, a)
+			rooms = append(rooms, t.Room)
+		}
+	}
+	if len(candidates) == 0 {
+		return nil, nil
+	}
+	members, err := r.store.Members(ctx, candidates, rooms)
+	if err != nil {
+		return nil, err
+	}
+	valid := candidates[:0]
+	for i, a := range candidates {
+		if members[i] {
+			valid = append(valid, a)
+		}
+	}
+	return valid, nil
+}
+
+func (r *Receipts) loadTargets(ctx context.Context, acks []Ack) error {
+	if len(r.targets) > targetsMax {
+		clear(r.targets)
+	}
+	var missing []int64
+	seen := map[int64]struct{}{}
+	now := time.Now().UnixMilli()
+	for _, a := range acks {
+		if _, ok := seen[a.MessageID]; ok {
+			continue
+		}
+		seen[a.MessageID] = struct{}{}
+		if t, ok := r.targets[a.MessageID]; !ok || (t.Namespace != "" && t.ExpireAt <= now) {
+			missing = append(missing, a.MessageID)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	found, err := r.store.Targets(ctx, missing)
+	if err != nil {
+		return err
+	}
+	for i, id := range missing {
+		if found[i].Namespace == "" {
+			delete(r.targets, id) // ids of the future must be asked again
+			continue
+		}
+		r.targets[id] = found[i]
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package push
+
+import (
+	"context"
+	"time"
+
+	"github.com/lightpush/lightpush/internal/namespace"
+)
+
+// Service accepts validated pushes, from the REST API and from clients alike.
+type Service struct {
+	committer *Committer
+	now       func() time.Time
+}
+
+// NewService returns a Service over committer. now nil means time.Now.
+func NewService(committer *Committer, now func() time.Time) *Service {
+	if now == nil {
+		now = time.Now
+	}
+	return &Service{committer: committer, now: now}
+}
+
+// Push makes req durable and hands it to the nodes that hold the room; it
+// returns the message's id. Errors are those of Committer.Commit.
+func (s *Service) Push(ctx context.Context, ns *namespace.Namespace, req Request) (int64, error) {
+	msg := req.Message(ns.Key, s.now())
+	if err := s.committer.Commit(ctx, msg); err != nil {
+		return 0, err
+	}
+	return msg.ID, nil
+}

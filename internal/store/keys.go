@@ -1,0 +1,119 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"github.com/lightpush/lightpush/internal/client"
+)
+
+// keys names all keys. The text between braces is the hash tag that places a
+// key in a Redis Cluster.
+type keys struct{ prefix string }
+
+func (k keys) namespaces() string { return k.prefix + "nsp" } // hash: namespace → configuration
+func (k keys) messageID() string  { return k.prefix + "id" }  // counter of all messages
+func (k keys) nodes() string      { return k.prefix + "nodes" }
+func (k keys) admin() string      { return k.prefix + "admin" } // hash of a generated password
+
+func (k keys) lock(node string) string        { return k.prefix + "lock:{" + node + "}" }
+func (k keys) connections(node string) string { return k.prefix + "k:{" + node + "}" }
+
+// Per device: its record, presence included, and the rooms it has joined and
+// not left.
+func (k keys) client(ns, cid string) string {
+	return k.prefix + "c:{" + escape(ns) + "|" + escape(cid) + "}"
+}
+func (k keys) clientRooms(ns, cid string) string { return k.client(ns, cid) + ":rooms" }
+
+// roomKeys are the keys of one room.
+type roomKeys struct {
+	members string // hash: client id → generation|platform|node|user
+	index   string // hash: node → members, and ~platform → members
+	users   string // hash: user → members
+}
+
+func (k keys) room(ns, room string) roomKeys {
+	base := k.prefix + "r:{" + escape(ns) + "|" + escape(room) + "}"
+	return roomKeys{members: base, index: base + ":n", users: base + ":u"}
+}
+
+// total is the set of devices of a platform that ever joined and did not
+// leave: the offline audience.
+func (r roomKeys) total(platform string) string { return r.members + ":t:" + platform }
+
+// nsKeys are the keys of one namespace's figures.
+type nsKeys struct {
+	online  string // hash: client id → generation|user
+	users   string // hash: user → online devices
+	rooms   string // hash: room with a device online → 1, user rooms excluded
+	seen    string // zset: client id → last connect, ms
+	history string // list of message ids, newest first
+	base    string
+}
+
+func (k keys) namespace(ns string) nsKeys {
+	base := k.prefix + "n:{" + escape(ns) + "}"
+	return nsKeys{
+		online: base + ":on", users: base + ":users", rooms: base + ":rooms",
+		seen: base + ":seen", history: base + ":hist", base: base,
+	}
+}
+
+// bucket is one counter of accepted pushes and the time it may go.
+type bucket struct {
+	key     string
+	expires int64 // ms
+}
+
+// buckets are the minute, hour and day counters that t is in. They are named
+// in UTC, so that processes in different time zones count together (B41).
+func (n nsKeys) buckets(t time.Time) [3]bucket {
+	t = t.UTC()
+	hour := t.Truncate(time.Hour)
+	day := time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	return [3]bucket{
+		{n.base + ":m:" + t.Format("200601021504"), t.Truncate(time.Minute).Add(time.Minute + time.Hour).UnixMilli()},
+		{n.base + ":h:" + t.Format("2006010215"), hour.Add(time.Hour + 24*time.Hour).UnixMilli()},
+		{n.base + ":d:" + t.Format("20060102"), day.AddDate(0, 0, 1+100).UnixMilli()},
+	}
+}
+
+// Per message: the record and the devices that have acked, by platform.
+func (k keys) message(id string) string { return k.prefix + "m:{" + id + "}" }
+
+func (k keys) acks(id, platform string) string { return k.message(id) + ":a:" + platform }
+
+// platformOf maps what is no platform to the default one; key names and
+// counters know only these.
+func platformOf(p string) string {
+	if client.ValidPlatform(p) {
+		return p
+	}
+	return client.Web
+}
+
+// reserved are the characters that structure keys and values. The default
+// key_reg allows none of them in names, but it can be configured.
+const reserved = "%{}|"
+
+// escape makes a name safe between separators. Names of the default key_reg
+// come back as they are, so distinct names give distinct keys (B27).
+func escape(name string) string {
+	if !strings.ContainsAny(name, reserved) {
+		return name
+	}
+	return escaper.Replace(name)
+}
+
+func unescape(name string) string {
+	if !strings.Contains(name, "%") {
+		return name
+	}
+	return unescaper.Replace(name)
+}
+
+var (
+	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D", "|", "%7C")
+	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}", "%7C", "|")
+)

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lightpush/lightpush/internal/bus"
+	"github.com/lightpush/lightpush/internal/client"
+)
+
+// Beat implements node.Store.
+func (s *Store) Beat(ctx context.Context, node string, ttl time.Duration) (known bool, err error) {
+	if err := checkNode(node); err != nil {
+		return false, err
+	}
+	add := do("ZADD", s.keys.nodes(), s.opt.Now().Add(ttl).UnixMilli(), node)
+	if err := s.run(ctx, add); err != nil {
+		return false, fmt.Errorf("renew lease of node %s: %w", node, err)
+	}
+	return add.integer() == 0, nil
+}
+
+// Drop implements node.Store. The lease goes last: until then another
+// sweeper would find the node again.
+func (s *Store) Drop(ctx context.Context, node string) error {
+	err := s.run(ctx,
+		do("UNLINK", s.keys.connections(node)),
+		do("UNLINK", bus.StreamKey(s.opt.Prefix, node)),
+		do("ZREM", s.keys.nodes(), node),
+		do("UNLINK", s.keys.lock(node)))
+	if err != nil {
+		return fmt.Errorf("drop node %s: %w", node, err)
+	}
+	return nil
+}
+
+// Expired implements node.Store.
+func (s *Store) Expired(ctx context.Context) ([]string, error) {
+	find := do("ZRANGEBYSCORE", s.keys.nodes(), "-inf", "("+strconv.FormatInt(s.nowMillis(), 10))
+	if err := s.run(ctx, find); err != nil {
+		return nil, fmt.Errorf("find expired nodes: %w", err)
+	}
+	return find.texts(), nil
+}
+
+// Nodes are the registered nodes and the end of their leases.
+func (s *Store) Nodes(ctx context.Context) (map[string]time.Time, error) {
+	all := do("ZRANGE", s.keys.nodes(), 0, -1, "WITHSCORES")
+	if err := s.run(ctx, all); err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	list := all.texts()
+	nodes := make(map[string]time.Time, len(list)/2)
+	for i := 0; i+1 < len(list); i += 2 {
+		end, _ := strconv.ParseFloat(list[i+1], 64)
+		nodes[list[i]] = time.UnixMilli(int64(end))
+	}
+	return nodes, nil
+}
+
+// Lock implements node.Store.
+func (s *Store) Lock(ctx context.Context, node, by string, ttl time.Duration) (ok bool, err error) {
+	take := takeLock.call([]string{s.keys.lock(node)}, by, s.opt.Now().Add(ttl).UnixMilli())
+	if err := s.run(ctx, take); err != nil {
+		return false, fmt.Errorf("lock node %s: %w", node, err)
+	}
+	return take.integer() == 1, nil
+}
+
+// Connections implements node.Store. A listing that cannot be understood is
+// skipped; Drop removes it with the rest.
+func (s *Store) Connections(ctx context.Context, node string, cursor uint64, count int) ([]client.Member, uint64, error) {
+	scan := do("SSCAN", s.keys.connections(node), cursor, "COUNT", max(1, count))
+	if err := s.run(ctx, scan); err != nil {
+		return nil, 0, fmt.Errorf("list connections of node %s: %w", node, err)
+	}
+	items, next := scan.page()
+	members := make([]client.Member, 0, len(items))
+	for _, item := range items {
+		if m, ok := decodeMember(node, item); ok {
+			members = append(members, m)
+		}
+	}
+	return members, next, nil
+}
+
+// Expel implements node.Store: each connection is released from all rooms its
+// device has ever joined, which include those it is in.
+func (s *Store) Expel(ctx context.Context, members []client.Member, reason string) error {
+	rooms, err := s.roomsOf(ctx, members)
+	if err != nil {
+		return fmt.Errorf("expel %d connections: %w", len(members), err)
+	}
+	// A step is some members with all their rooms: a connection must stay
+	// listed until everything else of it is gone.
+	for start := 0; start < len(members); {
+		var ops []*op
+		leaves := make([][]*op, 0, 64)
+		end := start
+		for ; end < len(members) && len(ops) < pipelineMax; end++ {
+			l := s.leaveOps(members[end], rooms[end], leaveKeep)
+			leaves = append(leaves, l)
+			ops = append(ops, s.releaseOps(members[end], l, reason)...)
+		}
+		if err := s.run(ctx, ops...); err != nil {
+			return fmt.Errorf("expel %d connections: %w", len(members), err)
+		}
+		for i, l := range leaves {
+			s.left(members[start+i], rooms[start+i], l)
+		}
+		start = end
+	}
+	return nil
+}
+
+// roomsOf reads the rooms the devices have ever joined.
+func (s *Store) roomsOf(ctx context.Context, members []client.Member) ([][]string, error) {
+	keys := make([]string, len(members))
+	for i, m := range members {
+		keys[i] = s.keys.clientRooms(m.Namespace, m.ClientID)
+	}
+	return s.scanSets(ctx, keys)
+}

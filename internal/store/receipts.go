@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/push"
+)
+
+// ackChunk is how many client ids one command carries at most; Lua's stack
+// allows several thousand.
+const ackChunk = 1_000
+
+// Targets implements push.ReceiptStore.
+func (s *Store) Targets(ctx context.Context, ids []int64) ([]push.Target, error) {
+	ops := make([]*op, len(ids))
+	for i, id := range ids {
+		ops[i] = do("HMGET", s.keys.message(strconv.FormatInt(id, 10)), "namespace", "room", "except", push.FieldExpireAt)
+	}
+	if err := s.runChunks(ctx, ops); err != nil {
+		return nil, fmt.Errorf("read targets of messages: %w", err)
+	}
+	targets := make([]push.Target, len(ids))
+	for i, o := range ops {
+		v := o.list()
+		if len(v) != 4 {
+			return nil, fmt.Errorf("read targets of messages: unexpected reply %v", v)
+		}
+		targets[i] = push.Target{Namespace: toText(v[0]), Room: toText(v[1]), Except: toText(v[2]), ExpireAt: toInt(v[3])}
+	}
+	return targets, nil
+}
+
+// Members implements push.ReceiptStore: a device belongs to a room from its
+// join until it leaves on purpose.
+func (s *Store) Members(ctx context.Context, acks []push.Ack, rooms []string) ([]bool, error) {
+	type audience struct {
+		place
+		platform string
+	}
+	type question struct {
+		op *op
+		at []int // index in acks of each client id asked for
+	}
+	open := map[audience]*question{}
+	var all []*question
+	for i, a := range acks {
+		key := audience{place{a.Namespace, rooms[i]}, platformOf(a.Platform)}
+		q := open[key]
+		if q == nil || len(q.at) == ackChunk {
+			q = &question{op: do("SMISMEMBER", s.keys.room(a.Namespace, rooms[i]).total(key.platform))}
+			open[key] = q
+			all = append(all, q)
+		}
+		q.op.args = append(q.op.args, a.ClientID)
+		q.at = append(q.at, i)
+	}
+	ops := make([]*op, len(all))
+	for i, q := range all {
+		ops[i] = q.op
+	}
+	if err := s.runChunks(ctx, ops); err != nil {
+		return nil, fmt.Errorf("check membership of acks: %w", err)
+	}
+	members := make([]bool, len(acks))
+	for _, q := range all {
+		reply := q.op.list()
+		for j, i := range q.at {
+			members[i] = j < len(reply) && toInt(reply[j]) == 1
+		}
+	}
+	return members, nil
+}
+
+// Record implements push.ReceiptStore: one script per message.
+func (s *Store) Record(ctx context.Context, batches []push.ReceiptBatch) error {
+	ops := make([]*op, 0, len(batches))
+	for _, b := range batches {
+		delivered, acks := b.Delivered, b.Acks
+		for { // at least once, for the deliveries
+			n := min(len(acks), ackChunk)
+			ops = append(ops, s.recordOp(b.MessageID, delivered, acks[:n]))
+			delivered, acks = 0, acks[n:]
+			if len(acks) == 0 {
+				break
+			}
+		}
+	}
+	if err := s.runChunks(ctx, ops); err != nil {
+		return fmt.Errorf("record receipts: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) recordOp(id, delivered int64, acks []push.Ack) *op {
+	var byPlatform [len(client.Platforms)][]any
+	for _, a := range acks {
+		i := platformIndex(a.Platform)
+		byPlatform[i] = append(byPlatform[i], a.ClientID)
+	}
+	args := make([]any, 0, 4+len(acks))
+	args = append(args, delivered)
+	for _, clients := range byPlatform {
+		args = append(args, len(clients))
+	}
+	for _, clients := range byPlatform {
+		args = append(args, clients...)
+	}
+	text := strconv.FormatInt(id, 10)
+	keys := make([]string, 0, 1+len(client.Platforms))
+	keys = append(keys, s.keys.message(text))
+	for _, p := range client.Platforms {
+		keys = append(keys, s.keys.acks(text, p))
+	}
+	return messageRecord.call(keys, args...)
+}
+
+func platformIndex(platform string) int {
+	for i, p := range client.Platforms {
+		if p == platform {
+			return i
+		}
+	}
+	return 0 // web, as platformOf
+}

@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// script is one embedded file; its first lines say what it does.
+type script struct {
+	name string
+	text string
+	sha  string
+}
+
+var allScripts []*script
+
+func newScript(name string) *script {
+	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // a file of this package is missing: cannot happen in a build
+	}
+	sum := sha1.Sum(text)
+	s := &script{name: name, text: string(text), sha: hex.EncodeToString(sum[:])}
+	allScripts = append(allScripts, s)
+	return s
+}
+
+var (
+	clientClaim   = newScript("client_claim")
+	clientJoin    = newScript("client_join")
+	clientRelease = newScript("client_release")
+	nsEnter       = newScript("ns_enter")
+	nsLeave       = newScript("ns_leave")
+	roomJoin      = newScript("room_join")
+	roomLeave     = newScript("room_leave")
+	roomsCount    = newScript("rooms_count")
+	roomsCorrect  = newScript("rooms_correct")
+	messageRecord = newScript("message_record")
+	nsUpdate      = newScript("ns_update")
+	takeLock      = newScript("lock")
+)
+
+// call is the command that runs the script on keys with args.
+func (s *script) call(keys []string, args ...any) *op {
+	all := make([]any, 0, 3+len(keys)+len(args))
+	all = append(all, "EVALSHA", s.sha, strconv.Itoa(len(keys)))
+	for _, k := range keys {
+		all = append(all, k)
+	}
+	return &op{args: append(all, args...)}
+}
+
+// loadScripts makes all scripts known to every Redis server.
+func (s *Store) loadScripts(ctx context.Context) error {
+	for _, script := range allScripts {
+		sha, err := s.rdb.ScriptLoad(ctx, script.text).Result()
+		if err != nil {
+			return fmt.Errorf("load script %s: %w", script.name, err)
+		}
+		if !strings.EqualFold(sha, script.sha) {
+			return fmt.Errorf("load script %s: the server knows it as %s, not %s", script.name, sha, script.sha)
+		}
+	}
+	return nil
+}

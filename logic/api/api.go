@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/rs/zerolog"
+
+	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/logic/report"
+)
+
+// Pusher makes a validated push durable and returns its id. With an error of
+// the store the push may have been accepted all the same.
+type Pusher interface {
+	Push(ctx context.Context, ns *namespace.Namespace, req push.Request) (id int64, err error)
+}
+
+// AdminAuth checks the administrator's credential, in constant time; empty
+// passwords never fit.
+type AdminAuth interface {
+	Verify(name, password string) bool
+}
+
+// Observer hears of every answer, for metrics. Implementations must be fast
+// and safe for concurrent use.
+type Observer interface {
+	// Answered: route is the pattern, as "/api/auth/report/push/:id", or ""
+	// for an unknown path; code is 0 for a success.
+	Answered(route, method string, status, code int, took time.Duration)
+	// LoginFailed: admin tells the administrator's login from a
+	// namespace's; limited that the credential was not even looked at.
+	LoginFailed(admin, limited bool)
+}
+
+// Options of an API. Namespaces, Push, Reports and Admin are required; other
+// zero values take the defaults named.
+type Options struct {
+	Namespaces *namespace.Registry
+	Push       Pusher
+	Reports    *report.Reports
+	Admin      AdminAuth
+	Rules      push.Rules
+
+	JSONLimit int64         // bytes of a JSON body; 1 MiB
+	FormLimit int64         // bytes of a form or text body; 56 KiB
+	ListMax   int           // namespaces of one page of the list; 500
+	RoomsMax  int           // rooms of one online report; 100
+	Timeout   time.Duration // of one request behind its body; 10 s
+
+	// TrustedProxies may name the client's address in X-Forwarded-For;
+	// nobody else may.
+	TrustedProxies []netip.Prefix
+	// AllowedOrigins of browsers; empty or "*" for all.
+	AllowedOrigins []string
+	// FailuresPerMinute of logins per name and address; 30, negative for
+	// no limit.
+	FailuresPerMinute int
+
+	// Ready tells why the process can not serve, nil when it can; unset,
+	// loaded namespaces are enough.
+	Ready    func() error
+	Logger   zerolog.Logger
+	Observer Observer         // may be nil
+	Now      func() time.Time // wall clock; time.Now
+}
+
+// API is the http.Handler of all routes.
+type API struct {
+	o        Options
+	engine   *gin.Engine
+	paths    paths
+	origins  origins
+	failures *failures
+}
+
+// New returns the handler, or an error that names what o lacks.
+func New(o Options) (*API, error) {
+	switch {
+	case o.Namespaces == nil:
+		return nil, errors.New("api: Options.Namespaces is missing")
+	case o.Push == nil:
+		return nil, errors.New("api: Options.Push is missing")
+	case o.Reports == nil:
+		return nil, errors.New("api: Options.Reports is missing")
+	case o.Admin == nil:
+		return nil, errors.New("api: Options.Admin is missing")
+	case o.Rules.Names.Pattern == nil:
+		return nil, errors.New("api: Options.Rules.Names is missing")
+	}
+	o.setDefaults()
+	a := &API{
+		o:        o,
+		paths:    newPaths(routes),
+		origins:  newOrigins(o.AllowedOrigins),
+		failures: newFailures(o.FailuresPerMinute, o.Now),
+	}
+	a.engine = a.newEngine()
+	return a, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.JSONLimit <= 0 {
+		o.JSONLimit = 1 << 20
+	}
+	if o.FormLimit <= 0 {
+		o.FormLimit = 56 << 10
+	}
+	if o.ListMax <= 0 {
+		o.ListMax = 500
+	}
+	if o.RoomsMax <= 0 {
+		o.RoomsMax = 100
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.FailuresPerMinute == 0 {
+		o.FailuresPerMinute = 30
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Ready == nil {
+		registry := o.Namespaces
+		o.Ready = func() error {
+			if !registry.Ready() {
+				return namespace.ErrUnavailable
+			}
+			return nil
+		}
+	}
+	if o.Observer == nil {
+		o.Observer = silent{}
+	}
+}
+
+type silent struct{}
+
+func (silent) Answered(string, string, int, int, time.Duration) {}
+func (silent) LoginFailed(bool, bool)                           {}
+
+func (a *API) newEngine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.RedirectTrailingSlash = false
+	e.RedirectFixedPath = false
+	e.HandleMethodNotAllowed = false // a wrong method is a 404 (light-push-wire.md 1.1)
+	e.UseEscapedPath = true          // so that a parameter may hold an encoded slash
+	e.Use(a.begin)
+	for _, r := range routes {
+		e.Handle(r.method, r.path, a.serve(r))
+		if r.method == http.MethodGet {
+			e.Handle(http.MethodHead, r.path, a.serve(r))
+		}
+	}
+	e.NoRoute(a.unknown)
+	return e
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.engine.ServeHTTP(w, a.paths.canonical(r))
+}

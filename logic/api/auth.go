@@ -1,0 +1,111 @@
+package api
+
+import (
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/lightpush/lightpush/internal/namespace"
+)
+
+// authorizationMax bounds the header, in bytes; a name and a password of the
+// greatest length fit.
+const authorizationMax = 4096
+
+// authorize checks the credential a scope asks for and returns the caller's
+// namespace on tenant routes (light-push-wire.md 1.2).
+func (a *API) authorize(c *gin.Context, s scope) (*namespace.Namespace, error) {
+	if s == public {
+		return nil, nil
+	}
+	header := c.Request.Header.Get("Authorization")
+	if header == "" {
+		return nil, FailNeedAuthorization
+	}
+	ex := exchangeOf(c)
+	name, password, ok := parseCredential(header)
+	if s == admin {
+		if !ok {
+			name = ""
+		}
+		return nil, a.authorizeAdmin(c, ex, name, password)
+	}
+	return a.authorizeTenant(c, ex, name, password)
+}
+
+func (a *API) authorizeTenant(c *gin.Context, ex *exchange, name, password string) (*namespace.Namespace, error) {
+	if !a.o.Namespaces.Ready() {
+		return nil, namespace.ErrUnavailable
+	}
+	// Names that do not exist share one budget per address, so that trying
+	// many of them neither escapes the limit nor fills its memory.
+	budget := name
+	if _, exists := a.o.Namespaces.Get(name); !exists {
+		budget = ""
+	}
+	var ns *namespace.Namespace
+	err, wait := a.failures.attempt(attemptKey{address: ex.address, name: budget}, func() (err error) {
+		ns, err = a.o.Namespaces.Authenticate(name, password)
+		return err
+	}, isWrongCredential)
+	if err := a.loginResult(c, false, err, wait); err != nil {
+		return nil, err
+	}
+	ex.caller = ns.Key
+	return ns, nil
+}
+
+func (a *API) authorizeAdmin(c *gin.Context, ex *exchange, name, password string) error {
+	err, wait := a.failures.attempt(attemptKey{address: ex.address, admin: true, name: name}, func() error {
+		if name == "" || password == "" || !a.o.Admin.Verify(name, password) {
+			return FailAdmin
+		}
+		return nil
+	}, isWrongCredential)
+	if err := a.loginResult(c, true, err, wait); err != nil {
+		return err
+	}
+	ex.caller = "admin"
+	return nil
+}
+
+func isWrongCredential(err error) bool {
+	return errors.Is(err, namespace.ErrNotFound) || errors.Is(err, namespace.ErrPassword) || errors.Is(err, FailAdmin)
+}
+
+// loginResult counts a failed login and says when to come back after too many.
+func (a *API) loginResult(c *gin.Context, admin bool, err error, wait time.Duration) error {
+	limited := errors.Is(err, FailTooManyLogins)
+	if limited {
+		seconds := max(1, int64((wait+time.Second-1)/time.Second))
+		c.Writer.Header().Set("Retry-After", strconv.FormatInt(seconds, 10))
+	}
+	if limited || isWrongCredential(err) {
+		a.o.Observer.LoginFailed(admin, limited)
+	}
+	return err
+}
+
+// parseCredential reads an Authorization header: the word "Basic " is
+// optional and case-sensitive, the rest is base64 (either alphabet, with or
+// without padding) of name and password around the first colon (B31). A
+// header that says nothing readable gives ok false and empty texts, which
+// never authenticate.
+func parseCredential(header string) (name, password string, ok bool) {
+	if len(header) > authorizationMax {
+		return "", "", false
+	}
+	encoded := strings.TrimSpace(strings.TrimPrefix(header, "Basic "))
+	encoded = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(encoded, "="))
+	decoded, err := base64.RawStdEncoding.DecodeString(encoded)
+	if err != nil || !utf8.Valid(decoded) {
+		return "", "", false
+	}
+	name, password, _ = strings.Cut(string(decoded), ":")
+	return name, password, name != ""
+}

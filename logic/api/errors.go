@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/lightpush/lightpush/internal/input"
+	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/logic/report"
+)
+
+// Failure is the answer to a request that was refused: an HTTP status, a
+// number that stays the same over releases, and a text. Texts of light-push
+// are kept to the letter (light-push-wire.md 1.1).
+type Failure struct {
+	Status int    `json:"-"`
+	Code   int    `json:"code"`
+	Msg    string `json:"msg"`
+}
+
+func (f *Failure) Error() string { return f.Msg }
+
+// CodeValidation is the code of every refused field and of every rule of the
+// domain, as in light-push; the text says which. The caller should show the
+// text and must not repeat the request unchanged.
+const CodeValidation = 9999
+
+// All other refusals.
+var (
+	// Credentials: the caller must change them.
+	FailNeedAuthorization = &Failure{http.StatusBadRequest, 1001, "need authorization"}
+	FailUnknownNamespace  = &Failure{http.StatusBadRequest, 1002, "namespace not found"}
+	FailPassword          = &Failure{http.StatusUnauthorized, 1003, "passwd error"}
+	FailAdmin             = &Failure{http.StatusUnauthorized, 1004, "auth error"}
+	// Too many failed logins for this name from this address: repeat after
+	// Retry-After seconds, with the right credential.
+	FailTooManyLogins = &Failure{http.StatusTooManyRequests, 1005, "too many failed logins, try again later"}
+
+	// The request itself: the caller must change it.
+	FailBadRequest = &Failure{http.StatusBadRequest, 1101, "Bad Request"}
+	FailNotFound   = &Failure{http.StatusNotFound, 1102, "Not Found"}
+	FailTooLarge   = &Failure{http.StatusRequestEntityTooLarge, 1103, "request entity too large"}
+
+	// The server: repeat after Retry-After seconds. Overloaded means that
+	// nothing was done; after Unavailable a push may have been accepted.
+	FailOverloaded  = &Failure{http.StatusServiceUnavailable, 1201, "too many requests are waiting, try again later"}
+	FailUnavailable = &Failure{http.StatusServiceUnavailable, 1202, "service temporarily unavailable"}
+	// A fault of the server; the log has the details under X-Request-Id.
+	FailInternal = &Failure{http.StatusInternalServerError, 1500, "internal error"}
+)
+
+// Failures lists the failures with a code of their own, for the documentation
+// test.
+var Failures = []*Failure{
+	FailNeedAuthorization, FailUnknownNamespace, FailPassword, FailAdmin, FailTooManyLogins,
+	FailBadRequest, FailNotFound, FailTooLarge,
+	FailOverloaded, FailUnavailable, FailInternal,
+}
+
+// errTextBody is the answer to a text/plain body: light-push could not add
+// the namespace to a body that is no object.
+var errTextBody = errors.New("namespace can not be empty")
+
+// known maps the sentinel values of the domain. Their own text is answered,
+// never the text of an error that wraps them.
+var known = []struct {
+	err     error
+	failure *Failure // nil: CodeValidation with the text of err
+}{
+	{err: errTextBody},
+	{push.ErrRoomMissing, nil},
+	{push.ErrRoomInvalid, nil},
+	{push.ErrPushData, nil},
+	{push.ErrExcept, nil},
+	{push.ErrExpireInvalid, nil},
+	{push.ErrOverloaded, FailOverloaded},
+	{push.ErrClosed, FailOverloaded},
+	{namespace.ErrLost, nil},
+	{namespace.ErrOffline, nil},
+	{namespace.ErrKeyMissing, nil},
+	{namespace.ErrKeyInvalid, nil},
+	{namespace.ErrNoPassword, nil},
+	{namespace.ErrNotFound, FailUnknownNamespace},
+	{namespace.ErrPassword, FailPassword},
+	{namespace.ErrUnavailable, FailUnavailable},
+	{report.ErrNoMessage, nil},
+	{input.ErrSyntax, FailBadRequest},
+	{input.ErrNotObject, FailBadRequest},
+	{context.DeadlineExceeded, FailUnavailable},
+	{context.Canceled, FailUnavailable},
+}
+
+// failureOf finds the answer to err. Everything the domain has no name for
+// comes from a store, so it is FailUnavailable: the caller may repeat, and a
+// failure never looks like a success.
+func failureOf(err error) *Failure {
+	var failure *Failure
+	if errors.As(err, &failure) {
+		return failure
+	}
+	for _, k := range known {
+		if !errors.Is(err, k.err) {
+			continue
+		}
+		if k.failure != nil {
+			return k.failure
+		}
+		return invalid(k.err.Error())
+	}
+	var field *input.FieldError
+	if errors.As(err, &field) {
+		return invalid(field.Error())
+	}
+	var aps *push.APSDataError
+	if errors.As(err, &aps) {
+		return invalid(aps.Error())
+	}
+	return FailUnavailable
+}
+
+func invalid(text string) *Failure {
+	return &Failure{Status: http.StatusBadRequest, Code: CodeValidation, Msg: text}
+}

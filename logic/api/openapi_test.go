@@ -1,0 +1,145 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+const openapiFile = "../../doc/openapi.yaml"
+
+// document is the API description that every answer of the tests must match.
+var document = mustLoadDocument()
+
+func mustLoadDocument() *openapi3.T {
+	doc, err := openapi3.NewLoader().LoadFromFile(openapiFile)
+	if err != nil {
+		panic(err)
+	}
+	return doc
+}
+
+// checkDocumented holds an answer of the API against the document. Answers
+// without a route in it must be one of the failures every path may answer.
+func checkDocumented(t *testing.T, req *http.Request, res *http.Response, body []byte) {
+	t.Helper()
+	path, params, item := documented(req.URL.Path)
+	operation := operationOf(item, req.Method)
+	if req.Method == http.MethodOptions {
+		return // CORS, not part of the document
+	}
+	if operation == nil {
+		// Wrong method or unknown path: hold it against a route that knows
+		// all failures.
+		path, item = "/api/auth/push", document.Paths.Value("/api/auth/push")
+		operation = item.Post
+		if res.StatusCode < 400 {
+			t.Errorf("%s %s answers %d but is not documented", req.Method, req.URL.Path, res.StatusCode)
+		}
+	}
+	input := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: req, PathParams: params,
+			Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: req.Method, Operation: operation},
+		},
+		Status:  res.StatusCode,
+		Header:  res.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: req.Method == http.MethodHead},
+	}
+	input.Body = io.NopCloser(bytes.NewReader(body))
+	if err := openapi3filter.ValidateResponse(context.Background(), input); err != nil {
+		t.Errorf("%s %s: answer %d %s does not match %s: %v", req.Method, req.URL, res.StatusCode, body, openapiFile, err)
+	}
+}
+
+func documented(path string) (string, map[string]string, *openapi3.PathItem) {
+	path = strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(path), externalPrefix), "/")
+	if item := document.Paths.Value(path); item != nil {
+		return path, nil, item
+	}
+	const report = "/api/auth/report/push/"
+	if id, ok := strings.CutPrefix(path, report); ok && id != "" && !strings.Contains(id, "/") {
+		return report + "{id}", map[string]string{"id": id}, document.Paths.Value(report + "{id}")
+	}
+	return "", nil, nil
+}
+
+func operationOf(item *openapi3.PathItem, method string) *openapi3.Operation {
+	if item == nil {
+		return nil
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	return item.GetOperation(method)
+}
+
+func TestDocumentIsValid(t *testing.T) {
+	if err := document.Validate(context.Background(), openapi3.EnableExamplesValidation()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDocumentHasExactlyTheRoutes(t *testing.T) {
+	var want, got []string
+	for _, r := range routes {
+		want = append(want, r.method+" "+strings.ReplaceAll(r.path, ":id", "{id}"))
+	}
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			got = append(got, method+" "+path)
+			wantSecurity := map[scope]string{tenant: "namespace", admin: "admin"}[scopeOf(path)]
+			var security []string
+			if operation.Security != nil {
+				for _, requirement := range *operation.Security {
+					for name := range requirement {
+						security = append(security, name)
+					}
+				}
+			}
+			if strings.Join(security, " ") != wantSecurity {
+				t.Errorf("%s %s: security %q, want %q", method, path, security, wantSecurity)
+			}
+		}
+	}
+	sort.Strings(want)
+	sort.Strings(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("documented routes\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestDocumentHasExactlyTheCodes(t *testing.T) {
+	text, err := os.ReadFile(openapiFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[float64]bool{}
+	for _, code := range document.Components.Schemas["Failure"].Value.Properties["code"].Value.Enum {
+		codes[code.(float64)] = true
+	}
+	if len(codes) != len(Failures)+1 || !codes[CodeValidation] {
+		t.Errorf("documented codes %v, want the %d of errors.go and %d", codes, len(Failures), CodeValidation)
+	}
+	seen := map[int]bool{}
+	for _, f := range Failures {
+		if !codes[float64(f.Code)] || seen[f.Code] {
+			t.Errorf("code %d is not documented or not unique", f.Code)
+		}
+		seen[f.Code] = true
+		row := "| " + strings.Join([]string{itoa(f.Code), itoa(f.Status), f.Msg}, " | ") + " |"
+		if !strings.Contains(string(text), row) {
+			t.Errorf("the document lacks the row %s", row)
+		}
+	}
+}
