@@ -13,6 +13,7 @@ import (
 	"github.com/lightpush/lightpush/internal/bus"
 	"github.com/lightpush/lightpush/internal/config"
 	"github.com/lightpush/lightpush/internal/embedded"
+	"github.com/lightpush/lightpush/internal/metrics"
 	"github.com/lightpush/lightpush/internal/name"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
@@ -24,6 +25,7 @@ import (
 type backend struct {
 	cfg        config.Config
 	log        zerolog.Logger
+	metrics    *metrics.Set
 	embedded   *embedded.Server // nil with Redis
 	store      *store.Store
 	control    *bus.Control
@@ -40,8 +42,8 @@ const namespaceRefresh = 30 * time.Second
 
 // openBackend connects to the store. onNamespaces hears of changed
 // namespaces; it may be nil.
-func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, onNamespaces func([]*namespace.Namespace)) (b *backend, err error) {
-	b = &backend{cfg: cfg, log: log, names: nameRules(cfg)}
+func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set *metrics.Set, onNamespaces func([]*namespace.Namespace)) (b *backend, err error) {
+	b = &backend{cfg: cfg, log: log, metrics: set, names: nameRules(cfg)}
 	b.rules = push.Rules{
 		Names:       b.names,
 		Expire:      cfg.PushMessageExpire.Hours(),
@@ -53,7 +55,11 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, onN
 			b.close()
 		}
 	}()
-	options := storeOptions(cfg, log)
+	options := storeOptions(cfg)
+	options.OnError = func(err error) {
+		set.StoreErrors.Inc()
+		log.Error().Err(err).Msg("store")
+	}
 	if cfg.RedisAddress.IsZero() && len(cfg.Sentinels) == 0 {
 		b.embedded, err = embedded.Open(ctx, embedded.Options{
 			Dir: cfg.DataDir,
@@ -93,7 +99,17 @@ func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*names
 	if err := b.namespaces.Start(ctx); err != nil {
 		return err
 	}
-	b.committer = push.NewCommitter(b.store, push.CommitterOptions{BatchMax: b.cfg.PushBatchMax})
+	b.committer = push.NewCommitter(b.store, push.CommitterOptions{
+		BatchMax: b.cfg.PushBatchMax,
+		Observe: func(batch int, took time.Duration, err error) {
+			b.metrics.CommitSize.Observe(float64(batch))
+			b.metrics.CommitSeconds.Observe(took.Seconds())
+			if err != nil {
+				b.metrics.CommitFailures.Inc()
+				b.log.Error().Err(err).Int("pushes", batch).Msg("group commit")
+			}
+		},
+	})
 	b.push = push.NewService(b.committer, nil)
 	return nil
 }
@@ -136,7 +152,7 @@ func nameRules(cfg config.Config) name.Rules {
 	}
 }
 
-func storeOptions(cfg config.Config, log zerolog.Logger) store.Options {
+func storeOptions(cfg config.Config) store.Options {
 	o := store.Options{
 		Addresses:        cfg.RedisAddress.Nodes,
 		Cluster:          cfg.RedisAddress.Cluster,
@@ -153,7 +169,6 @@ func storeOptions(cfg config.Config, log zerolog.Logger) store.Options {
 		StreamMaxLen:     int64(cfg.StreamMaxLength),
 		HistoryMax:       int64(cfg.PushMessageListMaxLimit),
 		EventFull:        !cfg.EmitMsgPickKey,
-		OnError:          func(err error) { log.Error().Err(err).Msg("store") },
 	}
 	if cfg.RedisTLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.RedisTLSInsecure} //nolint:gosec // asked for by redis_tls_insecure

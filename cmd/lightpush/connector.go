@@ -48,13 +48,17 @@ func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c
 	c.callbacks = callback.NewCaller(callback.Options{
 		Timeout: b.cfg.CallbackTimeout, Concurrency: b.cfg.CallbackConcurrency,
 		OnError: func(kind, ns string, err error) {
+			b.metrics.CallbackFailures.WithLabelValues(kind).Inc()
 			b.log.Warn().Err(err).Str("namespace", ns).Str("callback", kind).Msg("callback failed")
 		},
 	})
 	c.receipts = push.NewReceipts(b.store, push.ReceiptsOptions{
 		Interval: b.cfg.AckFlushInterval,
 		OnError:  func(err error) { b.log.Error().Err(err).Msg("record receipts; will be tried again") },
-		OnDrop:   func(n int) { b.log.Error().Int("receipts", n).Msg("receipts dropped: too many wait for the store") },
+		OnDrop: func(n int) {
+			b.metrics.ReceiptsLost.Add(float64(n))
+			b.log.Error().Int("receipts", n).Msg("receipts dropped: too many wait for the store")
+		},
 	})
 	c.hub = session.NewHub(c.server, hubOptions(b, c, port))
 	c.reader = bus.NewReader(b.store.Dedicated(), c.hub, bus.ReaderOptions{
@@ -103,6 +107,10 @@ func hubOptions(b *backend, c *connector, port int) session.Options {
 }
 
 func engineOptions(cfg config.Config, b *backend) socketio.Options {
+	onPanic := func(value any, stack []byte) {
+		b.metrics.Panics.Inc()
+		b.log.Error().Interface("panic", value).Bytes("stack", stack).Msg("panic in the handling of a client")
+	}
 	return socketio.Options{
 		Engine: engineio.Options{
 			PingInterval:     cfg.PingInterval,
@@ -115,12 +123,11 @@ func engineOptions(cfg config.Config, b *backend) socketio.Options {
 			AllowOrigin:      originRule(cfg.AllowedOrigins),
 			Cookie:           "io",
 			KeepHeaders:      []string{"Cookie", "X-Forwarded-For"},
+			Observer:         engineMetrics{Set: b.metrics, onPanic: onPanic},
 		},
 		ConnectTimeout: cfg.ConnectTimeout,
 		IgnoreRoot:     true,
-		OnPanic: func(recovered any, stack []byte) {
-			b.log.Error().Interface("panic", recovered).Bytes("stack", stack).Msg("panic in a client's handler")
-		},
+		OnPanic:        onPanic,
 	}
 }
 

@@ -13,6 +13,11 @@ import (
 	"github.com/lightpush/lightpush/internal/config"
 )
 
+func init() {
+	// A setting of the whole package, so it is made before anything logs.
+	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+}
+
 // newLogger returns the logger the configuration asks for and what closes
 // its files. With log_path, everything goes to <prefix>_warn.log and errors
 // also to <prefix>_error.log; without it, everything goes to stderr.
@@ -21,7 +26,6 @@ func newLogger(cfg config.Config, r role, address string, stderr io.Writer) (zer
 	if err != nil {
 		return zerolog.Logger{}, nil, fmt.Errorf("log_level: %w", err)
 	}
-	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	if cfg.LogPath == "" {
 		out := stderr
 		if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && isTerminal(stderr)) {

@@ -48,12 +48,15 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 		AllowedOrigins:    b.cfg.AllowedOrigins,
 		FailuresPerMinute: b.cfg.AuthFailuresPerMinute,
 		Logger:            b.log,
+		Observer:          apiMetrics{b.metrics},
 	})
 	if err != nil {
 		return nil, err
 	}
 	l.sweeper = node.NewSweeper(b.store, id, min(sweepInterval, b.cfg.NodeLease/2),
 		func(node string, clients int) {
+			b.metrics.NodesSwept.Inc()
+			b.metrics.ClientsSwept.Add(float64(clients))
 			b.log.Warn().Str("node", node).Int("clients", clients).Msg("a node has died; its clients are offline now")
 		},
 		func(err error) { b.log.Error().Err(err).Msg("sweep dead nodes") })

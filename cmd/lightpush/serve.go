@@ -20,6 +20,7 @@ import (
 
 	"github.com/lightpush/lightpush/adminui"
 	"github.com/lightpush/lightpush/internal/config"
+	"github.com/lightpush/lightpush/internal/metrics"
 	"github.com/lightpush/lightpush/internal/namespace"
 )
 
@@ -65,8 +66,9 @@ type process struct {
 	connector *connector
 	logic     *logic
 	http      *http.Server
-	failed    chan error // capacity 1
-	demo      string     // password of the demo namespace, when made now
+	internal  *http.Server // metrics; nil when metrics_listen is empty
+	failed    chan error   // capacity 1
+	demo      string       // password of the demo namespace, when made now
 }
 
 func (p *process) start(ctx context.Context, listener net.Listener) (err error) {
@@ -74,6 +76,7 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 	if p.node == "" {
 		p.node = newNodeID(p.role, p.cfg)
 	}
+	set := metrics.New()
 	// The registry may call before the connector exists.
 	var current atomic.Pointer[connector]
 	changed := func(namespaces []*namespace.Namespace) {
@@ -81,7 +84,7 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 			c.changed(namespaces)
 		}
 	}
-	if p.backend, err = openBackend(ctx, p.cfg, p.log, changed); err != nil {
+	if p.backend, err = openBackend(ctx, p.cfg, p.log, set, changed); err != nil {
 		p.backend = nil
 		return err
 	}
@@ -104,6 +107,10 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 		if p.demo, err = createDemo(ctx, p.backend); err != nil {
 			return err
 		}
+	}
+	p.gauges(set)
+	if err = p.serveInternal(set); err != nil {
+		return err
 	}
 	p.serveHTTP(listener, m)
 	return nil
@@ -128,6 +135,27 @@ func (p *process) serveHTTP(listener net.Listener, handler http.Handler) {
 	}()
 }
 
+// serveInternal serves the metrics on an address of their own, which must not
+// be reachable from outside.
+func (p *process) serveInternal(set *metrics.Set) error {
+	if p.cfg.MetricsListen == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", p.cfg.MetricsListen)
+	if err != nil {
+		return fmt.Errorf("metrics_listen: %w", err)
+	}
+	routes := http.NewServeMux()
+	routes.Handle("GET /metrics", set.Handler())
+	p.internal = &http.Server{
+		Handler: routes, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(httpLog{p.log}, "", 0),
+	}
+	go func() { _ = p.internal.Serve(listener) }() // ends with Close
+	p.log.Info().Stringer("address", listener.Addr()).Msg("metrics are served")
+	return nil
+}
+
 // stop ends clients first, then the API, then what both stand on.
 func (p *process) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
@@ -138,6 +166,9 @@ func (p *process) stop() error {
 	}
 	if p.http != nil {
 		errs = append(errs, p.http.Shutdown(ctx), p.http.Close())
+	}
+	if p.internal != nil {
+		errs = append(errs, p.internal.Close())
 	}
 	if p.logic != nil {
 		p.logic.stop()

@@ -37,17 +37,24 @@ func (h *Hub) Deliver(m push.Delivery) {
 	h.opts.Receipts.Delivered(m.MessageID, n)
 }
 
-// nativeAck completes the ack id to the message id it was cut from: the
-// greatest one not above the latest delivered.
+// nativeAck takes the answer to a push event.
 func (h *Hub) nativeAck(s *socketio.Socket, id uint64, _ socketio.Args) {
+	if d, ok := s.Data.(*device); ok {
+		if message := h.completeID(id); message > 0 {
+			d.ack(message)
+		}
+	}
+}
+
+// completeID returns the message id an ack id was cut from: the greatest one
+// not above the latest that was delivered.
+func (h *Hub) completeID(ackID uint64) int64 {
 	latest := h.latest.Load()
-	full := latest&^(socketio.FirstAckID-1) | int64(id)
+	full := latest&^(socketio.FirstAckID-1) | int64(ackID)
 	if full > latest {
 		full -= socketio.FirstAckID
 	}
-	if d, ok := s.Data.(*device); ok && full > 0 {
-		d.ack(full)
-	}
+	return full
 }
 
 // ackIDsMax bounds the ids of one ackPush.

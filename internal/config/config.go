@@ -10,11 +10,12 @@ import (
 // Slices are shared between copies and must not be changed.
 type Config struct {
 	// Listening.
-	Listen     string
-	SocketIP   string
-	SocketPort int
-	LogicIP    string
-	LogicPort  int
+	Listen        string
+	SocketIP      string
+	SocketPort    int
+	LogicIP       string
+	LogicPort     int
+	MetricsListen string
 
 	// Socket.IO connections.
 	Transports     []string

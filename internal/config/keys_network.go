@@ -20,6 +20,10 @@ var listenKeys = group("Listening",
 		Doc: "Address the logic role (REST) listens on."},
 	Key{Name: "logic_port", value: intValue{func(c *Config) *int { return &c.LogicPort }, "", 1, 65535},
 		Doc: "Port of the logic role."},
+	Key{Name: "metrics_listen", value: textValue{func(c *Config) *string { return &c.MetricsListen },
+		"host:port with a port from 0 to 65535, or nothing", isListenAddress},
+		Doc: "Address on which /metrics is served for Prometheus; it has no password and must not be reachable from outside. " +
+			"Empty: not served."},
 )
 
 var connectionKeys = group("Socket.IO connections",

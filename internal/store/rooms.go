@@ -119,11 +119,12 @@ func (l *roomLists) flush(ctx context.Context) error {
 	defer l.flushing.Unlock()
 	l.mu.Lock()
 	deltas := l.deltas
-	if len(deltas) > 0 {
+	idle := len(deltas) == 0 // asked here: an unswapped map still belongs to note
+	if !idle {
 		l.deltas = map[place]int{}
 	}
 	l.mu.Unlock()
-	if len(deltas) == 0 {
+	if idle {
 		return nil
 	}
 	calls := l.calls(deltas)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+	"github.com/lightpush/lightpush/internal/metrics"
+)
+
+// engineMetrics reports the engine to the metrics.
+type engineMetrics struct {
+	engineio.NopObserver
+	*metrics.Set
+	onPanic func(value any, stack []byte)
+}
+
+func (m engineMetrics) SessionOpened(s *engineio.Session) {
+	m.SessionsOpened.WithLabelValues(strconv.Itoa(int(s.Protocol()))).Inc()
+}
+
+func (m engineMetrics) SessionClosed(_ *engineio.Session, reason engineio.Reason) {
+	m.SessionsClosed.WithLabelValues(string(reason)).Inc()
+}
+
+func (m engineMetrics) SessionUpgraded(*engineio.Session) { m.Upgrades.Inc() }
+
+func (m engineMetrics) RequestRefused(code engineio.Code) {
+	m.Refused.WithLabelValues(strconv.Itoa(int(code))).Inc()
+}
+
+func (m engineMetrics) Overflowed(*engineio.Session) { m.SlowClients.Inc() }
+
+func (m engineMetrics) Received(packets, bytes int) {
+	m.Packets.WithLabelValues("in").Add(float64(packets))
+	m.PacketBytes.WithLabelValues("in").Add(float64(bytes))
+}
+
+func (m engineMetrics) Sent(packets, bytes int) {
+	m.Packets.WithLabelValues("out").Add(float64(packets))
+	m.PacketBytes.WithLabelValues("out").Add(float64(bytes))
+}
+
+func (m engineMetrics) Panicked(_ *engineio.Session, value any, stack []byte) {
+	m.onPanic(value, stack)
+}
+
+// apiMetrics reports the REST API.
+type apiMetrics struct{ *metrics.Set }
+
+func (m apiMetrics) Answered(route, _ string, status, _ int, took time.Duration) {
+	if route == "" {
+		route = "unknown"
+	}
+	m.Requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.RequestSeconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m apiMetrics) LoginFailed(admin, _ bool) {
+	account := "namespace"
+	if admin {
+		account = "admin"
+	}
+	m.LoginFailures.WithLabelValues(account).Inc()
+}
+
+// gauges registers what can be asked at any time.
+func (p *process) gauges(set *metrics.Set) {
+	b := p.backend
+	set.Gauge("push_queue", "Pushes that wait for a group commit.", func() float64 { return float64(b.committer.Queued()) })
+	set.Gauge("namespaces", "Namespaces known to this process.", func() float64 { return float64(len(b.namespaces.List())) })
+	if b.embedded != nil {
+		set.Gauge("embedded_log_bytes", "Size of the embedded store's log.", func() float64 { return float64(b.embedded.Stats().LogBytes) })
+		set.Gauge("embedded_failed", "1 while the embedded store refuses writes.", func() float64 {
+			if b.embedded.Stats().Failed {
+				return 1
+			}
+			return 0
+		})
+	}
+	c := p.connector
+	if c == nil {
+		return
+	}
+	set.Gauge("sessions", "Open Engine.IO sessions.", func() float64 { return float64(c.server.Engine().Len()) })
+	set.Gauge("devices", "Admitted devices.", func() float64 { return float64(c.hub.Devices()) })
+	set.Gauge("receipt_queue", "Deliveries and acks that wait to be recorded.", func() float64 { return float64(c.receipts.Queued()) })
+	set.Gauge("callback_queue", "Disconnect callbacks that wait.", func() float64 { return float64(c.callbacks.Queued()) })
+	set.Gauge("stream_backlog", "Entries of this node's stream that are not handled yet.", func() float64 { return float64(c.reader.Stats().Backlog) })
+	set.Gauge("node_lease_held", "1 while this node's lease is fresh.", func() float64 {
+		if c.lease.Held() {
+			return 1
+		}
+		return 0
+	})
+}

@@ -1,0 +1,114 @@
+// Package metrics names every figure the service reports to Prometheus, once.
+// Packages report through small observer interfaces of their own; cmd
+// connects those to this package.
+//
+// It imports only the Prometheus client. A Set is safe for concurrent use.
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Set are all metrics of one process.
+type Set struct {
+	registry *prometheus.Registry
+
+	SessionsOpened *prometheus.CounterVec // by protocol
+	SessionsClosed *prometheus.CounterVec // by reason
+	Upgrades       prometheus.Counter
+	Refused        *prometheus.CounterVec // engine requests, by error code
+	SlowClients    prometheus.Counter
+	Packets        *prometheus.CounterVec // by direction
+	PacketBytes    *prometheus.CounterVec // by direction
+	Panics         prometheus.Counter
+
+	CommitSize     prometheus.Histogram
+	CommitSeconds  prometheus.Histogram
+	CommitFailures prometheus.Counter
+	ReceiptsLost   prometheus.Counter
+
+	Requests       *prometheus.CounterVec   // by route and status
+	RequestSeconds *prometheus.HistogramVec // by route
+	LoginFailures  *prometheus.CounterVec   // by account kind
+
+	CallbackFailures *prometheus.CounterVec // by kind
+	StreamGaps       prometheus.Counter
+	NodesSwept       prometheus.Counter
+	ClientsSwept     prometheus.Counter
+	StoreErrors      prometheus.Counter
+}
+
+const prefix = "lightpush_"
+
+// New returns a Set with the Go runtime's and the process's own metrics.
+func New() *Set {
+	s := &Set{registry: prometheus.NewRegistry()}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	s.SessionsOpened = s.counters("sessions_opened_total", "Engine.IO sessions opened.", "protocol")
+	s.SessionsClosed = s.counters("sessions_closed_total", "Engine.IO sessions closed.", "reason")
+	s.Upgrades = s.counter("upgrades_total", "Sessions upgraded from polling to WebSocket.")
+	s.Refused = s.counters("engine_refused_total", "Engine.IO requests answered with an error.", "code")
+	s.SlowClients = s.counter("slow_clients_total", "Sessions closed because too much waited for them.")
+	s.Packets = s.counters("packets_total", "Engine.IO packets.", "direction")
+	s.PacketBytes = s.counters("packet_bytes_total", "Content of Engine.IO packets.", "direction")
+	s.Panics = s.counter("panics_total", "Panics in the handling of a client.")
+
+	s.CommitSize = s.histogram("push_commit_size", "Pushes per group commit.", prometheus.ExponentialBuckets(1, 2, 10))
+	s.CommitSeconds = s.histogram("push_commit_seconds", "Time of a group commit.", prometheus.ExponentialBuckets(0.0001, 2, 16))
+	s.CommitFailures = s.counter("push_commit_failures_total", "Group commits that failed.")
+	s.ReceiptsLost = s.counter("receipts_dropped_total", "Deliveries and acks dropped because too many waited for the store.")
+
+	s.Requests = s.counters("requests_total", "REST requests.", "route", "status")
+	s.RequestSeconds = s.histograms("request_seconds", "Time of REST requests.", prometheus.ExponentialBuckets(0.0001, 2, 16), "route")
+	s.LoginFailures = s.counters("login_failures_total", "Refused credentials of the REST API.", "account")
+
+	s.CallbackFailures = s.counters("callback_failures_total", "Callbacks to business systems that failed.", "callback")
+	s.StreamGaps = s.counter("stream_gaps_total", "Times this node may have missed messages.")
+	s.NodesSwept = s.counter("nodes_swept_total", "Dead nodes cleared by this process.")
+	s.ClientsSwept = s.counter("clients_swept_total", "Clients of dead nodes taken offline by this process.")
+	s.StoreErrors = s.counter("store_errors_total", "Failures of the store in the background.")
+	return s
+}
+
+// Gauge adds a figure that is asked for when it is scraped; f must be quick
+// and safe for concurrent use.
+func (s *Set) Gauge(name, help string, f func() float64) {
+	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, f))
+}
+
+// Handler serves the metrics in the Prometheus text format.
+func (s *Set) Handler() http.Handler {
+	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
+	})
+}
+
+func (s *Set) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help})
+	s.registry.MustRegister(c)
+	return c
+}
+
+func (s *Set) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
+	s.registry.MustRegister(c)
+	return c
+}
+
+func (s *Set) histogram(name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets})
+	s.registry.MustRegister(h)
+	return h
+}
+
+func (s *Set) histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: buckets}, labels)
+	s.registry.MustRegister(h)
+	return h
+}
