@@ -373,7 +373,7 @@ func (st *site) connect(v Protocol, extra string) *socket {
 	return c
 }
 
-// upgrade attaches a WebSocket to a polling session.
+// attach opens a WebSocket for a polling session.
 func (p *poller) attach() *socket {
 	p.t.Helper()
 	c := p.st.attach(fmt.Sprintf("EIO=%d&transport=websocket&sid=%s", p.v, p.sid))

@@ -55,7 +55,7 @@ const (
 	CodeUnsupportedProtocol
 )
 
-// refusal is a request that is answered with an error. The table below is the whole surface.
+// refusal is the answer to a request that is not served. The table below is the whole surface.
 type refusal struct {
 	code    Code
 	message string

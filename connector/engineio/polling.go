@@ -82,21 +82,19 @@ func (c *call) get(s *Session) {
 		return
 	}
 	batch := s.takeLocked()
-	switch {
-	case len(batch) > 0:
-		if s.state == stateClosing { // the next GET is waited for again
-			s.armLocked(beatLinger, s.lingerLocked())
+	if len(batch) == 0 && s.state == stateOpen {
+		var aborted bool
+		if batch, aborted = c.holdAndUnlock(s); !aborted {
+			c.answerPackets(s, batch)
 		}
-	case s.state == stateClosing:
+		return
+	}
+	if len(batch) > 0 && s.state == stateClosing { // the next GET is waited for again
+		s.armLocked(beatLinger, s.lingerLocked())
+	}
+	if len(batch) == 0 {
 		batch = []*Message{noopPacket, closePacket}
 		s.vanishLocked()
-	default:
-		var aborted bool
-		if batch, aborted = c.holdAndUnlock(s); aborted {
-			return
-		}
-		c.answerPackets(s, batch)
-		return
 	}
 	s.mu.Unlock()
 	c.answerPackets(s, batch)

@@ -330,6 +330,7 @@ func TestCORS(t *testing.T) {
 	t.Run("34 echoed everywhere", func(t *testing.T) {
 		a := st.do("GET", "EIO=3&transport=polling", "", origin...)
 		check(t, a)
+		st.peer()
 		p := st.poll(V3, "")
 		if p.open.header.Get("Access-Control-Allow-Origin") != "*" || p.open.header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Fatal(p.open.header)

@@ -3,6 +3,7 @@ package engineio
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -70,7 +71,7 @@ func (c *call) kept() *Request {
 			if kept.Header == nil {
 				kept.Header = make(http.Header)
 			}
-			kept.Header[name] = values
+			kept.Header[name] = slices.Clone(values) // the original shares an array with all headers
 		}
 	}
 	return kept

@@ -98,7 +98,8 @@ func (srv *Server) Sessions(yield func(*Session) bool) {
 
 // Shutdown refuses new handshakes with 503, closes all sessions with ReasonServerShutdown (polling clients get the
 // close packet, WebSockets a close frame), and returns when they are gone. When ctx ends first, what is left is
-// dropped and the error of ctx returned. A poller made by NewServer is closed too.
+// dropped and the error of ctx returned. A poller made by NewServer is closed too. It must not be called from a
+// callback of a session.
 func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.mu.Lock()
 	srv.closing = true

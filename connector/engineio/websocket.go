@@ -59,12 +59,13 @@ func (s *Session) start(accept []byte) {
 		return
 	}
 	s.state = stateOpen
-	queue := s.queue
+	bufs, size := socket.frames(s.queue)
+	s.srv.observer.Sent(len(s.queue), size)
 	s.queue, s.queued = nil, 0
-	_ = socket.conn.Write(accept)
-	_ = s.writeSocketLocked(queue)
+	err := socket.conn.Write(append([][]byte{accept}, bufs...)...)
 	switch {
-	case s.state == stateClosed: // overflow
+	case errors.Is(err, netpoll.ErrOverflow): // base64 is longer than what sendLocked has counted
+		_ = s.overflowLocked()
 	case socket.gone:
 		s.failLocked(ReasonTransportClose, nil, 0)
 	case s.ending:
@@ -106,18 +107,7 @@ func (c *call) takeOver(socket *webSocket, s *Session) bool {
 // writeSocketLocked sends messages on the WebSocket.
 func (s *Session) writeSocketLocked(msgs []*Message) error {
 	socket := s.socket
-	var bufs [][]byte
-	size := 0
-	if len(msgs) == 1 {
-		bufs = msgs[0].frames(s.protocol, socket.b64)
-		size = msgs[0].Len()
-	} else {
-		bufs = make([][]byte, 0, 2*len(msgs))
-		for _, m := range msgs {
-			bufs = append(bufs, m.frames(s.protocol, socket.b64)...)
-			size += m.Len()
-		}
-	}
+	bufs, size := socket.frames(msgs)
 	if size > s.srv.options.SendBuffer-socket.conn.Queued() {
 		return s.overflowLocked()
 	}
@@ -130,6 +120,20 @@ func (s *Session) writeSocketLocked(msgs []*Message) error {
 	default:
 		return ErrClosed // OnClose of the socket is on its way
 	}
+}
+
+// frames returns the buffers of the messages for this WebSocket, and the size they are counted with.
+func (socket *webSocket) frames(msgs []*Message) (bufs [][]byte, size int) {
+	v := socket.session.protocol
+	if len(msgs) == 1 { // nothing to allocate
+		return msgs[0].frames(v, socket.b64), msgs[0].Len()
+	}
+	bufs = make([][]byte, 0, 2*len(msgs))
+	for _, m := range msgs {
+		bufs = append(bufs, m.frames(v, socket.b64)...)
+		size += m.Len()
+	}
+	return bufs, size
 }
 
 // shutdown sends a close frame behind what is queued and closes the connection, also when the client does not answer:

@@ -144,15 +144,25 @@ func (c *goConn) closeLocked(err error) {
 	case c.queued > 0:
 		c.err = err
 	}
+	unsent := c.queued > 0
 	c.state = connClosed
 	c.queue, c.queued = nil, 0
 	c.readers.Signal()
-	if c.vectored {
+	c.closeSocket(unsent)
+}
+
+// closeSocket does not block. Closing a TLS connection sends an alert, which may wait for the peer, so it has a
+// goroutine of its own; when the peer does not even take what was queued there is no point in an alert.
+func (c *goConn) closeSocket(unsent bool) {
+	wrapper, wraps := c.nc.(interface{ NetConn() net.Conn })
+	switch {
+	case wraps && unsent:
+		_ = wrapper.NetConn().Close()
+	case c.vectored:
 		_ = c.nc.Close()
-		return
+	default:
+		c.poller.running.Go(func() { _ = c.nc.Close() })
 	}
-	// Closing a TLS connection sends an alert and may wait for the peer.
-	c.poller.running.Go(func() { _ = c.nc.Close() })
 }
 
 // readLoop is the reader goroutine. It is the only caller of the handler.

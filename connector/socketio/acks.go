@@ -1,7 +1,6 @@
 package socketio
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,52 +16,42 @@ type ackCounter struct{ n atomic.Uint64 }
 
 func (c *ackCounter) next() uint64 { return FirstAckID + c.n.Add(1)%FirstAckID }
 
-// pendingAck waits for one client's ack.
+// pendingAck waits for one client's ack. Whoever takes it out of Socket.acks
+// calls back, so that happens once.
 type pendingAck struct {
-	once     sync.Once
 	timer    *time.Timer // nil: waits until the socket closes
 	callback func(Args, error)
 }
 
-func (p *pendingAck) finish(args Args, err error) {
-	p.once.Do(func() {
-		if p.timer != nil {
-			p.timer.Stop()
-		}
-		p.callback(args, err)
-	})
-}
-
-// EmitWithAck sends an event and calls back once: with the client's answer,
-// ErrAckTimeout, or ErrClosed. A timeout of zero waits until the socket
-// closes. callback must not block.
+// EmitWithAck sends an event and, unless it returns an error, calls back once:
+// with the client's answer, ErrAckTimeout, or ErrClosed. A timeout of zero
+// waits until the socket closes. callback must not block.
 func (s *Socket) EmitWithAck(timeout time.Duration, callback func(Args, error), event string, args ...any) error {
 	id := s.ns.server.ackIDs.next()
 	msgs, err := encodeEvent(s.ns.name, int64(id), event, args)
 	if err != nil {
 		return err
 	}
-	p := &pendingAck{callback: callback}
 	s.mu.Lock()
-	if s.state != stateHolding && s.state != stateReady {
-		s.mu.Unlock()
+	defer s.mu.Unlock()
+	if !s.connectedLocked() {
 		return ErrClosed
 	}
+	if err := s.session.Send(msgs...); err != nil {
+		return err
+	}
+	// Nobody can answer before it is entered: answers need mu too.
 	if s.acks == nil {
 		s.acks = map[uint64]*pendingAck{}
 	}
+	p := &pendingAck{callback: callback}
 	s.acks[id] = p
 	if timeout > 0 {
 		p.timer = time.AfterFunc(timeout, func() {
-			s.takeAck(id)
-			p.finish(Args{}, ErrAckTimeout)
+			if p := s.takeAck(id); p != nil {
+				s.finish(p, Args{}, ErrAckTimeout)
+			}
 		})
-	}
-	s.mu.Unlock()
-	if err := s.Session().Send(msgs...); err != nil {
-		if s.takeAck(id) != nil {
-			p.finish(Args{}, ErrClosed)
-		}
 	}
 	return nil
 }
@@ -79,17 +68,31 @@ func (s *Socket) takeAck(id uint64) *pendingAck {
 	return p
 }
 
+// finish calls back, on whatever goroutine has the answer: a panic must not
+// get out.
+func (s *Socket) finish(p *pendingAck, args Args, err error) {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			s.lane.conn.panicked(r)
+		}
+	}()
+	p.callback(args, err)
+}
+
 // handleAck runs on the reading goroutine. Unknown, late and repeated ids are
 // ignored.
 func (s *Socket) handleAck(id uint64, args Args) {
 	if id < FirstAckID {
-		if s.connected() && s.ns.onAck != nil {
+		if s.ns.onAck != nil && s.connected() {
 			s.ns.onAck(s, id, args)
 		}
 		return
 	}
 	if p := s.takeAck(id); p != nil {
-		p.finish(args, nil)
+		s.finish(p, args, nil)
 		return
 	}
 	s.ns.broadcastAck(s, id, args)

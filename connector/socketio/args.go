@@ -5,11 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 )
 
-// Binary is a binary argument, or a binary value inside one (in maps, slices
-// and interfaces; not in struct fields of emitted values).
+// Binary is a binary argument, or a binary value inside one: emitted, it is
+// found in map[string]any and []any, not in other containers or in structs.
 type Binary []byte
 
 // ErrNoArgument is returned by Args.Decode for an index that is not there.
@@ -146,7 +145,7 @@ func splitArray(data []byte) ([]json.RawMessage, error) {
 		return nil, errPayload
 	}
 	own := bytes.Clone(data)
-	var elements []json.RawMessage
+	elements := make([]json.RawMessage, 0, 4)
 	depth, start := 0, 1
 	for i := 0; i < len(own); i++ {
 		switch own[i] {
@@ -181,85 +180,6 @@ func endOfString(b []byte, i int) int {
 		}
 	}
 	return i
-}
-
-// encodeArgs writes event (when not empty) and args as one JSON array and
-// returns the attachments that stand as placeholders in it.
-func encodeArgs(event string, args []any) (text []byte, attachments [][]byte, err error) {
-	var buf bytes.Buffer
-	buf.WriteByte('[')
-	if event != "" {
-		name, err := marshal(event)
-		if err != nil {
-			return nil, nil, err
-		}
-		buf.Write(name)
-	}
-	for i, arg := range args {
-		if i > 0 || event != "" {
-			buf.WriteByte(',')
-		}
-		arg, attachments = extract(arg, attachments)
-		encoded, err := marshal(arg)
-		if err != nil {
-			return nil, nil, fmt.Errorf("socketio: argument %d: %w", i, err)
-		}
-		buf.Write(encoded)
-	}
-	if len(attachments) > maxAttachments {
-		return nil, nil, fmt.Errorf("socketio: %d attachments, at most %d are allowed", len(attachments), maxAttachments)
-	}
-	buf.WriteByte(']')
-	return buf.Bytes(), attachments, nil
-}
-
-// marshal is json.Marshal without HTML escaping, and without work for text
-// that is JSON already. Line breaks inside raw messages are legal JSON.
-func marshal(v any) ([]byte, error) {
-	if raw, ok := v.(json.RawMessage); ok {
-		if !json.Valid(raw) {
-			return nil, errPayload
-		}
-		return raw, nil
-	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte{'\n'}), nil
-}
-
-// extract replaces Binary values by placeholders, depth first, in copies of
-// the containers that hold them.
-func extract(v any, attachments [][]byte) (any, [][]byte) {
-	switch v := v.(type) {
-	case Binary:
-		return placeholderFor(len(attachments)), append(attachments, v)
-	case []byte:
-		return placeholderFor(len(attachments)), append(attachments, v)
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i], attachments = extract(e, attachments)
-		}
-		return out, attachments
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for _, k := range sortedKeys(v) {
-			out[k], attachments = extract(v[k], attachments)
-		}
-		return out, attachments
-	}
-	return v, attachments
-}
-
-func placeholderFor(num int) any {
-	return struct {
-		Placeholder bool `json:"_placeholder"`
-		Num         int  `json:"num"`
-	}{true, num}
 }
 
 // MarshalJSON spells b as base64, so that a Binary outside of an emit is not

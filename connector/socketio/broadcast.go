@@ -3,13 +3,15 @@ package socketio
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/lightpush/lightpush/connector/engineio"
 )
 
 // Broadcast sends to many sockets of a namespace at once. It is a value: each
 // method returns a changed copy, and the zero targets mean everybody.
+//
+// Events of Emit calls that do not overlap reach every client in the order of
+// the calls.
 type Broadcast struct {
 	ns       *Namespace
 	rooms    []string
@@ -27,6 +29,10 @@ func (ns *Namespace) To(rooms ...string) Broadcast {
 
 // All targets every socket of the namespace.
 func (ns *Namespace) All() Broadcast { return Broadcast{ns: ns, ackID: noAck} }
+
+// Others targets every socket of the namespace but this one; add To for the
+// others in some rooms.
+func (s *Socket) Others() Broadcast { return s.ns.All().Except(s.id) }
 
 // To adds rooms.
 func (b Broadcast) To(rooms ...string) Broadcast {
@@ -59,9 +65,6 @@ func (b Broadcast) AckID(id uint64) Broadcast {
 	return b
 }
 
-// memberLists recycles the slices broadcasts collect their targets in.
-var memberLists = sync.Pool{New: func() any { return new([]*Socket) }}
-
 // Emit encodes the event once and sends the same bytes to every target. It
 // returns how many sockets it is on its way to.
 func (b Broadcast) Emit(event string, args ...any) (n int, err error) {
@@ -69,67 +72,84 @@ func (b Broadcast) Emit(event string, args ...any) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return b.each(func(s *Socket) bool { return b.write(s, msgs) }), nil
+	return b.send(msgs), nil
 }
 
-func (b Broadcast) write(s *Socket, msgs []*engineio.Message) bool {
-	if b.volatile {
-		return s.connected() && s.Session().SendVolatile(msgs...)
-	}
-	return s.deliver(msgs)
-}
-
-// Disconnect makes all targets leave the namespace.
-func (b Broadcast) Disconnect(closeConn bool) int {
-	return b.each(func(s *Socket) bool {
-		s.Disconnect(closeConn)
-		return true
-	})
-}
-
-// Sockets returns the targets.
-func (b Broadcast) Sockets() (list []*Socket) {
-	b.each(func(s *Socket) bool {
-		list = append(list, s)
-		return true
-	})
-	return list
-}
-
-// each calls f for every target, each once, with no lock held, and counts
-// where it returned true.
-func (b Broadcast) each(f func(*Socket) bool) (n int) {
-	buf := memberLists.Get().(*[]*Socket)
-	list := b.targets((*buf)[:0])
-	var excluded map[*Socket]struct{}
-	if len(b.except) > 0 {
-		excluded = map[*Socket]struct{}{}
-		for _, s := range b.ns.members(nil, b.except) {
-			excluded[s] = struct{}{}
+func (b Broadcast) send(msgs []*engineio.Message) (n int) {
+	list := b.collect()
+	defer list.free()
+	for _, s := range list.sockets {
+		sent := false
+		if b.volatile {
+			sent = s.deliverVolatile(msgs)
+		} else {
+			sent = s.deliver(msgs)
 		}
-	}
-	for _, s := range list {
-		if _, out := excluded[s]; out || (b.skip != nil && b.skip(s)) {
-			continue
-		}
-		if f(s) {
+		if sent {
 			n++
 		}
 	}
-	clear(list)
-	*buf = list[:0]
-	memberLists.Put(buf)
 	return n
 }
 
-func (b Broadcast) targets(list []*Socket) []*Socket {
-	if len(b.rooms) == 0 {
-		return append(list, b.ns.Sockets()...)
+// Disconnect makes all targets leave the namespace and returns how many there
+// were.
+func (b Broadcast) Disconnect(closeConn bool) int {
+	list := b.collect()
+	defer list.free()
+	for _, s := range list.sockets {
+		s.Disconnect(closeConn)
 	}
-	list = b.ns.members(list, b.rooms)
-	if len(b.rooms) == 1 {
-		return list
+	return len(list.sockets)
+}
+
+// Sockets returns the targets.
+func (b Broadcast) Sockets() []*Socket {
+	list := b.collect()
+	defer list.free()
+	return slices.Clone(list.sockets)
+}
+
+// socketList is the targets of one broadcast, in a slice that is used again.
+type socketList struct{ sockets []*Socket }
+
+var socketLists = sync.Pool{New: func() any { return new(socketList) }}
+
+func (l *socketList) free() {
+	clear(l.sockets)
+	l.sockets = l.sockets[:0]
+	socketLists.Put(l)
+}
+
+// collect returns the targets, each once. The caller walks them without any
+// lock.
+func (b Broadcast) collect() *socketList {
+	l := socketLists.Get().(*socketList)
+	switch len(b.rooms) {
+	case 0:
+		l.sockets = b.ns.appendSockets(l.sockets)
+	case 1:
+		l.sockets = b.ns.members(l.sockets, b.rooms)
+	default:
+		l.sockets = distinct(b.ns.members(l.sockets, b.rooms))
 	}
+	if len(b.except) > 0 {
+		excluded := map[*Socket]struct{}{}
+		for _, s := range b.ns.members(nil, b.except) {
+			excluded[s] = struct{}{}
+		}
+		l.sockets = slices.DeleteFunc(l.sockets, func(s *Socket) bool {
+			_, out := excluded[s]
+			return out
+		})
+	}
+	if b.skip != nil {
+		l.sockets = slices.DeleteFunc(l.sockets, b.skip)
+	}
+	return l
+}
+
+func distinct(list []*Socket) []*Socket {
 	seen := make(map[*Socket]struct{}, len(list))
 	return slices.DeleteFunc(list, func(s *Socket) bool {
 		_, twice := seen[s]
@@ -147,75 +167,4 @@ func (ns *Namespace) members(list []*Socket, rooms []string) []*Socket {
 		}
 	}
 	return list
-}
-
-// broadcastAck collects the answers to one broadcast.
-type broadcastAck struct {
-	id      uint64
-	waiting map[*Socket]struct{} // guarded by Namespace.mu
-	answers []Args               // guarded by Namespace.mu
-	timer   *time.Timer
-	done    func([]Args, error)
-}
-
-// EmitWithAck sends the event to every target with one ack id and calls back
-// once: with all answers in the order of arrival, or after timeout with
-// ErrAckTimeout and the answers so far. callback must not block.
-func (b Broadcast) EmitWithAck(timeout time.Duration, callback func([]Args, error), event string, args ...any) error {
-	id := b.ns.server.ackIDs.next()
-	msgs, err := encodeEvent(b.ns.name, int64(id), event, args)
-	if err != nil {
-		return err
-	}
-	targets := b.Sockets()
-	if len(targets) == 0 {
-		callback(nil, nil)
-		return nil
-	}
-	a := &broadcastAck{id: id, waiting: make(map[*Socket]struct{}, len(targets)), done: callback}
-	for _, s := range targets {
-		a.waiting[s] = struct{}{}
-	}
-	ns := b.ns
-	ns.mu.Lock()
-	if ns.broadcasts == nil {
-		ns.broadcasts = map[uint64]*broadcastAck{}
-	}
-	ns.broadcasts[id] = a
-	a.timer = time.AfterFunc(timeout, func() { ns.endBroadcast(a, ErrAckTimeout) })
-	ns.mu.Unlock()
-	for _, s := range targets {
-		s.deliver(msgs) // one that cannot be reached shows as a timeout
-	}
-	return nil
-}
-
-func (ns *Namespace) broadcastAck(s *Socket, id uint64, args Args) {
-	ns.mu.Lock()
-	a := ns.broadcasts[id]
-	complete := false
-	if a != nil {
-		if _, ok := a.waiting[s]; ok {
-			delete(a.waiting, s)
-			a.answers = append(a.answers, args)
-			complete = len(a.waiting) == 0
-		}
-	}
-	ns.mu.Unlock()
-	if complete {
-		ns.endBroadcast(a, nil)
-	}
-}
-
-// endBroadcast calls back unless that has happened.
-func (ns *Namespace) endBroadcast(a *broadcastAck, err error) {
-	ns.mu.Lock()
-	_, open := ns.broadcasts[a.id]
-	delete(ns.broadcasts, a.id)
-	answers := a.answers
-	ns.mu.Unlock()
-	if open {
-		a.timer.Stop()
-		a.done(answers, err)
-	}
 }

@@ -17,13 +17,14 @@ func (e *Event) WantsAck() bool { return e.ackID != noAck }
 
 // Ack answers the event. Only the first call counts; without a waiting
 // client it does nothing. It may be called from any goroutine, also later.
+// ErrClosed when the client has gone.
 func (e *Event) Ack(args ...any) error {
-	if !e.WantsAck() || e.acked.Swap(true) {
+	if !e.WantsAck() || e.acked.Load() {
 		return nil
 	}
-	payload, attachments, err := encodeArgs("", args)
-	if err != nil {
+	msgs, err := encodeAck(e.socket.ns.name, e.ackID, args)
+	if err != nil || e.acked.Swap(true) {
 		return err
 	}
-	return e.socket.send(encodePacket(packetAck, e.socket.ns.name, e.ackID, payload, attachments))
+	return e.socket.send(msgs)
 }

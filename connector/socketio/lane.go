@@ -2,9 +2,7 @@ package socketio
 
 import (
 	"context"
-	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/lightpush/lightpush/connector/engineio"
 )
@@ -17,18 +15,21 @@ type lane struct {
 	conn *conn
 	name string
 
+	// A leaf lock, but for inbound.mu: Socket.mu may be held.
 	mu      sync.Mutex
 	socket  *Socket // joined or joining; nil otherwise
-	known   bool    // was joined, or refused, on this connection before
+	known   bool    // was joined on this connection before, or refused by a middleware
 	tasks   []task  // bound by conn.waiting, which stops the reading
 	running bool
+	idle    chan struct{} // closed when running ends; nil unless somebody waits
 }
 
 // task is one step: a CONNECT, an event, or the end of a socket.
 type task struct {
 	kind   taskKind
 	socket *Socket
-	in     *incoming
+	in     *incoming // taskEvent
+	size   int       // counted by conn.waiting; not for taskEnd
 	reason engineio.Reason
 }
 
@@ -40,76 +41,86 @@ const (
 	taskEnd
 )
 
-// join handles a CONNECT packet. A namespace that is joined or being joined
-// never gets a second socket.
-func (l *lane) join(in *incoming) error {
-	sio4 := l.conn.decoder.sio4
+func (l *lane) current() *Socket {
 	l.mu.Lock()
-	if s := l.socket; s != nil {
-		l.mu.Unlock()
-		switch {
-		case !s.connected():
-			return nil // the answer is on its way
-		case !sio4:
-			return errAlreadyJoined
-		case l.name != "/":
-			return l.conn.send(encodeConnect(l.name, s.id, true))
-		}
-		return nil
-	}
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	return l.socket
+}
 
-	// Only the reading goroutine joins, so nobody else can take the lane
-	// between here and there.
-	h := newHandshake(l.conn.session, in)
-	ns, err := l.conn.server.lookup(l.name, h)
-	if err != nil {
-		l.refuse(nil, asConnectError(err))
-		return nil
+// abandoned reports that nothing lives here any more.
+func (l *lane) abandoned() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.socket == nil && !l.running
+}
+
+// connectAgain handles a CONNECT for a namespace that has, or had, a socket.
+// One that is joined or being joined never gets a second.
+func (l *lane) connectAgain() (handled bool, err error) {
+	s := l.current()
+	if s == nil {
+		return false, nil
 	}
-	s := newSocket(l, ns, h)
+	return s.connectAgain()
+}
+
+// join starts a socket. Only the reading goroutine joins, and connectAgain
+// has made sure that the socket before has ended and its end is queued.
+func (l *lane) join(s *Socket, size int) error {
 	l.mu.Lock()
 	l.socket = s
 	l.mu.Unlock()
-	if len(ns.middlewares) == 0 && ns.onConnect == nil {
+	if len(s.ns.middlewares) == 0 && s.ns.onConnect == nil {
 		l.accept(s) // nothing to wait for
 		return nil
 	}
-	l.push(task{kind: taskConnect, socket: s}, 0)
+	if !l.conn.waiting(size) {
+		return errInboundOverflow
+	}
+	l.push(task{kind: taskConnect, socket: s, size: size})
 	return nil
 }
 
-// event queues an event for the handlers.
+// event queues an event for the handlers. Finding the socket and queueing is
+// one step, so that an event never comes behind the end of its socket.
 func (l *lane) event(in *incoming) error {
+	if !in.empty && !l.conn.waiting(in.size) {
+		return errInboundOverflow
+	}
 	l.mu.Lock()
 	s, known := l.socket, l.known
+	if s == nil || in.empty {
+		l.mu.Unlock()
+		if !in.empty {
+			l.conn.handled(in.size)
+		}
+		return notJoinedUnless(s != nil || known)
+	}
+	start := l.pushLocked(task{kind: taskEvent, socket: s, in: in, size: in.size})
 	l.mu.Unlock()
-	switch {
-	case s == nil && known:
-		return nil // in flight while the server left the namespace
-	case s == nil:
-		return errNotJoined
-	case in.event == "":
+	if start {
+		go l.run()
+	}
+	return nil
+}
+
+// notJoinedUnless: packets in flight while the server leaves a namespace are
+// no fault of the client (quirk Q11 is not copied).
+func notJoinedUnless(known bool) error {
+	if known {
 		return nil
 	}
-	l.push(task{kind: taskEvent, socket: s, in: in}, in.size)
-	return nil
+	return errNotJoined
 }
 
 func (l *lane) ack(in *incoming) error {
 	l.mu.Lock()
 	s, known := l.socket, l.known
 	l.mu.Unlock()
-	if s == nil {
-		if known {
-			return nil
-		}
-		return errNotJoined
-	}
-	if in.hasAckID {
+	if s != nil && in.hasAckID {
 		s.handleAck(in.ackID, in.args)
 	}
-	return nil
+	return notJoinedUnless(s != nil || known)
 }
 
 // leave handles a DISCONNECT packet.
@@ -117,62 +128,77 @@ func (l *lane) leave() error {
 	l.mu.Lock()
 	s, known := l.socket, l.known
 	l.mu.Unlock()
-	if s == nil {
-		if known {
-			return nil
-		}
-		return errNotJoined
-	}
-	s.end(ReasonClientNamespace)
-	return nil
-}
-
-// end is called when the connection is gone.
-func (l *lane) end(reason engineio.Reason) {
-	l.mu.Lock()
-	s := l.socket
-	l.mu.Unlock()
 	if s != nil {
-		s.end(reason)
+		s.end(ReasonClientNamespace, false)
 	}
+	return notJoinedUnless(s != nil || known)
 }
 
-// detach frees the lane for a new socket.
-func (l *lane) detach(s *Socket) {
+// end is called when the connection is gone. It reports that the caller must
+// run the lane.
+func (l *lane) end(reason engineio.Reason) (start bool) {
+	if s := l.current(); s != nil {
+		return s.quit(reason, false)
+	}
+	return false
+}
+
+// retire frees the lane of s for a new socket and queues the disconnect
+// handler. It reports that the caller must run the lane.
+func (l *lane) retire(s *Socket, reason engineio.Reason) (start bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.socket == s {
 		l.socket = nil
-		l.known = true
 	}
+	l.known = true
+	if s.ns.onDisconnect == nil {
+		return false
+	}
+	return l.pushLocked(task{kind: taskEnd, socket: s, reason: reason})
 }
 
-func (l *lane) push(t task, size int) {
-	if t.kind == taskEvent {
-		l.conn.waiting(1, size)
-	}
+// free is retire for a socket of which the application hears nothing.
+func (l *lane) free(s *Socket) {
 	l.mu.Lock()
-	l.tasks = append(l.tasks, t)
-	start := !l.running
-	l.running = true
+	defer l.mu.Unlock()
+	if l.socket == s {
+		l.socket = nil
+	}
+	l.known = true
+}
+
+func (l *lane) push(t task) {
+	l.mu.Lock()
+	start := l.pushLocked(t)
 	l.mu.Unlock()
 	if start {
 		go l.run()
 	}
 }
 
+func (l *lane) pushLocked(t task) (start bool) {
+	l.tasks = append(l.tasks, t)
+	start = !l.running
+	l.running = true
+	return start
+}
+
 // run works the tasks off and ends when there are none.
 func (l *lane) run() {
 	for {
 		l.mu.Lock()
-		if len(l.tasks) == 0 {
-			l.tasks = nil // an idle lane owns no buffer
+		batch := l.tasks
+		l.tasks = nil // an idle lane owns no buffer
+		if len(batch) == 0 {
 			l.running = false
+			if l.idle != nil {
+				close(l.idle)
+				l.idle = nil
+			}
 			l.mu.Unlock()
 			return
 		}
-		batch := l.tasks
-		l.tasks = nil
 		l.mu.Unlock()
 		for i := range batch {
 			l.do(batch[i])
@@ -181,16 +207,29 @@ func (l *lane) run() {
 	}
 }
 
-// do runs one task; a panic of the application costs its client the
-// connection and nobody else anything.
+// wait returns when nothing runs. Only OnClose waits, when nothing new comes.
+func (l *lane) wait() {
+	l.mu.Lock()
+	if !l.running {
+		l.mu.Unlock()
+		return
+	}
+	if l.idle == nil {
+		l.idle = make(chan struct{})
+	}
+	idle := l.idle
+	l.mu.Unlock()
+	<-idle
+}
+
+// do runs one task.
 func (l *lane) do(t task) {
 	defer func() {
 		if r := recover(); r != nil {
-			l.conn.server.opts.OnPanic(r, debug.Stack())
-			l.conn.session.Close(engineio.ReasonForcedServerClose)
+			l.conn.panicked(r)
 		}
-		if t.kind == taskEvent {
-			l.conn.waiting(-1, -t.in.size)
+		if t.kind != taskEnd {
+			l.conn.handled(t.size)
 		}
 	}()
 	switch t.kind {
@@ -207,16 +246,18 @@ func (l *lane) do(t task) {
 func (l *lane) admit(s *Socket) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	if !s.setCancel(cancel) {
+	if !s.admitting(cancel) {
 		return // gone already
 	}
 	for _, m := range s.ns.middlewares {
 		if err := m(ctx, s); err != nil {
-			l.refuse(s, asConnectError(err))
+			e := asConnectError(err)
+			if s.refuse(l.conn.refusal(l.name, e)) {
+				l.conn.afterRefusal(e)
+			}
 			return
 		}
 	}
-	s.setCancel(nil)
 	l.accept(s)
 }
 
@@ -224,38 +265,17 @@ func (l *lane) admit(s *Socket) {
 // handler run before anything else reaches the client.
 func (l *lane) accept(s *Socket) {
 	s.ns.add(s)
-	if !s.admitted() {
+	connected, evicted := s.welcome()
+	switch {
+	case !connected:
 		s.ns.remove(s) // gone meanwhile; its end task tells the application
 		return
+	case evicted:
+		s.end(ReasonServerNamespace, true)
+		return
 	}
-	l.conn.markJoined(l.name)
-	_ = l.conn.send(encodeConnect(l.name, s.id, l.conn.decoder.sio4))
 	if s.ns.onConnect != nil {
 		s.ns.onConnect(s)
 	}
 	s.release()
 }
-
-// refuse answers with an error and forgets the socket, which is nil when
-// there is no such namespace.
-func (l *lane) refuse(s *Socket, e *ConnectError) {
-	if s != nil {
-		s.quit() // nothing is told to the application
-	}
-	l.detach(s)
-	sio4 := l.conn.decoder.sio4
-	msgs := encodeConnectError(l.name, e, sio4)
-	if sio4 && e.Leave {
-		msgs = append(msgs, encodeDisconnect(l.name)...)
-	}
-	_ = l.conn.send(msgs)
-	switch {
-	case e.Close && sio4:
-		l.conn.session.Close(engineio.ReasonForcedServerClose)
-	case e.CloseAfter > 0:
-		c := l.conn
-		time.AfterFunc(e.CloseAfter, c.connectTimeout) // ends by itself; at most one per refusal
-	}
-}
-
-func (c *conn) send(msgs []*engineio.Message) error { return c.session.Send(msgs...) }

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/lightpush/lightpush/connector/engineio"
@@ -31,7 +32,8 @@ type EventHandler func(s *Socket, e *Event)
 func (b *Behaviour) Use(m Middleware) { b.middlewares = append(b.middlewares, m) }
 
 // OnConnect sets the connection handler. It runs after the CONNECT answer has
-// been written and before any event of the client.
+// been written and before any event of the client. It is left out when the
+// client is gone by then.
 func (b *Behaviour) OnConnect(f func(*Socket)) { b.onConnect = f }
 
 // OnDisconnect sets the handler that is called exactly once, as the last, for
@@ -51,7 +53,8 @@ func (b *Behaviour) On(event string, f EventHandler) {
 func (b *Behaviour) OnAny(f EventHandler) { b.onAny = f }
 
 // OnAck sets the handler of acks for ids below FirstAckID, which the
-// application has given itself (Broadcast.AckID). It must not block.
+// application has given itself (Broadcast.AckID). It runs on the goroutine
+// that reads the connection and must not block.
 func (b *Behaviour) OnAck(f func(s *Socket, id uint64, args Args)) { b.onAck = f }
 
 // Namespace is a set of sockets that share a Behaviour. Safe for concurrent
@@ -89,14 +92,16 @@ func (ns *Namespace) Socket(id string) (*Socket, bool) {
 }
 
 // Sockets returns all connected sockets.
-func (ns *Namespace) Sockets() []*Socket {
+func (ns *Namespace) Sockets() []*Socket { return ns.appendSockets(nil) }
+
+func (ns *Namespace) appendSockets(list []*Socket) []*Socket {
 	ns.mu.RLock()
 	defer ns.mu.RUnlock()
-	all := make([]*Socket, 0, len(ns.sockets))
+	list = slices.Grow(list, len(ns.sockets))
 	for _, s := range ns.sockets {
-		all = append(all, s)
+		list = append(list, s)
 	}
-	return all
+	return list
 }
 
 // RoomLen is the number of sockets in a room.

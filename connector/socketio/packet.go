@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 )
@@ -39,26 +40,26 @@ type packet struct {
 // Protocol violations. Each closes the connection of the offender unless the
 // caller says otherwise.
 var (
-	errEmptyPacket       = errors.New("empty packet")
-	errUnknownType       = errors.New("unknown packet type")
-	errAttachmentCount   = errors.New("bad attachment count")
-	errAckID             = errors.New("bad ack id")
-	errPayload           = errors.New("payload does not fit the packet type")
-	errReservedEvent     = errors.New("reserved event name")
-	errPlaceholder       = errors.New("bad attachment placeholder")
-	errUnexpectedBinary  = errors.New("binary message nobody waits for")
-	errUnexpectedText    = errors.New("text message while attachments are due")
-	errNotJoined         = errors.New("packet for a namespace that is not joined")
-	errServerOnly        = errors.New("packet type is for servers only")
-	errTooManyNamespaces = errors.New("too many namespaces on one connection")
-	errAlreadyJoined     = errors.New("namespace is joined already")
+	errEmptyPacket      = errors.New("socketio: empty packet")
+	errUnknownType      = errors.New("socketio: unknown packet type")
+	errAttachmentCount  = errors.New("socketio: bad attachment count")
+	errAckID            = errors.New("socketio: bad ack id")
+	errPayload          = errors.New("socketio: payload does not fit the packet type")
+	errReservedEvent    = errors.New("socketio: reserved event name")
+	errPlaceholder      = errors.New("socketio: bad attachment placeholder")
+	errUnexpectedBinary = errors.New("socketio: binary message nobody waits for")
+	errUnexpectedText   = errors.New("socketio: text message while attachments are due")
+	errNotJoined        = errors.New("socketio: packet for a namespace that is not joined")
+	errServerOnly       = errors.New("socketio: packet type is for servers only")
+	errAlreadyJoined    = errors.New("socketio: namespace is joined already")
+	errInboundOverflow  = errors.New("socketio: too much waits for the handlers")
 )
 
 // parsePacket splits one Socket.IO text packet (without Engine.IO's '4'):
 // type [attachments "-"] [namespace ","] [ack id] [json]. With sio4 a query
-// is cut off the namespace. It judges only the grammar; checkPayload judges
-// whether the JSON fits the type.
-func parsePacket(data []byte, sio4 bool) (p packet, err error) {
+// is cut off the namespace. A namespace equal to usual shares its bytes. It
+// judges only the grammar; parsePayload judges whether the JSON fits the type.
+func parsePacket(data []byte, sio4 bool, usual string) (p packet, err error) {
 	if len(data) == 0 {
 		return packet{}, errEmptyPacket
 	}
@@ -73,7 +74,7 @@ func parsePacket(data []byte, sio4 bool) (p packet, err error) {
 		}
 	}
 	if len(rest) > 0 && rest[0] == '/' {
-		rest = p.parseNamespace(rest, sio4)
+		rest = p.parseNamespace(rest, sio4, usual)
 	}
 	if rest, err = p.parseAckID(rest); err != nil {
 		return packet{}, err
@@ -99,23 +100,18 @@ func (p *packet) parseAttachments(data []byte) ([]byte, error) {
 	return data[i+1:], nil
 }
 
-func (p *packet) parseNamespace(data []byte, sio4 bool) (rest []byte) {
-	end := len(data)
-	for i, c := range data {
-		if c == ',' {
-			end = i
-			break
-		}
+func (p *packet) parseNamespace(data []byte, sio4 bool, usual string) (rest []byte) {
+	name, rest, _ := bytes.Cut(data, []byte{','})
+	if string(name) == usual {
+		p.namespace = usual
+		return rest
 	}
-	p.namespace = string(data[:end])
+	p.namespace = string(name)
 	if sio4 {
 		// Only SIO4 has queries here; in SIO5 '?' is part of the name.
 		p.namespace, p.query, _ = strings.Cut(p.namespace, "?")
 	}
-	if end == len(data) {
-		return nil
-	}
-	return data[end+1:]
+	return rest
 }
 
 func (p *packet) parseAckID(data []byte) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -20,12 +21,15 @@ type Options struct {
 	// themselves not count as joined for ConnectTimeout.
 	IgnoreRoot bool
 	// InboundEvents and InboundBytes bound what may wait for the handlers
-	// of one connection before its reading stops; 1,000 and 1 MiB.
+	// of one connection before its reading stops; 1,000 and 1 MiB. A client
+	// that brings several times more by polling nevertheless is closed.
 	InboundEvents int
 	InboundBytes  int
-	// MaxNamespaces bounds the namespaces of one connection; 50.
+	// MaxNamespaces bounds the namespaces one connection is in; 50.
 	MaxNamespaces int
-	// OnPanic hears of panics in handlers; the connection is closed.
+	// OnPanic hears of panics in callbacks of the application. The
+	// connection of the client concerned is closed with
+	// engineio.ReasonReceiverPanic, nobody else is.
 	OnPanic func(recovered any, stack []byte)
 }
 
@@ -46,7 +50,9 @@ type Server struct {
 	resolvers  []Resolver
 }
 
-// NewServer returns a Server with the namespace "/" registered by Of.
+// NewServer returns a Server without namespaces. Call Of("/") if there are
+// SIO4 clients: they ask to be in "/" by connecting, and show an error for it
+// in every namespace.
 func NewServer(o Options) (*Server, error) {
 	if o.ConnectTimeout <= 0 {
 		o.ConnectTimeout = 45 * time.Second
@@ -59,6 +65,13 @@ func NewServer(o Options) (*Server, error) {
 	}
 	if o.MaxNamespaces <= 0 {
 		o.MaxNamespaces = 50
+	}
+	// The engine's own defaults, which this layer needs to know too.
+	if o.Engine.SendBuffer == 0 {
+		o.Engine.SendBuffer = 4 << 20
+	}
+	if o.Engine.MaxPayload == 0 {
+		o.Engine.MaxPayload = 1_000_000
 	}
 	if o.OnPanic == nil {
 		o.OnPanic = func(any, []byte) {}
@@ -104,6 +117,8 @@ func (s *Server) Resolve(r Resolver) {
 // ErrInvalidNamespace is what clients get for an unknown namespace.
 var ErrInvalidNamespace = &ConnectError{Message: "Invalid namespace"}
 
+var errTooManyNamespaces = &ConnectError{Message: "Too many namespaces"}
+
 func (s *Server) lookup(name string, h *Handshake) (*Namespace, error) {
 	s.mu.RLock()
 	ns := s.namespaces[name]
@@ -127,20 +142,29 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.engine.Se
 func (s *Server) Engine() *engineio.Server { return s.engine }
 
 // Shutdown refuses new connections and closes all there are, so that clients
-// reconnect elsewhere; disconnect handlers have been called when it returns
-// nil.
+// reconnect elsewhere; disconnect handlers have returned when it returns nil.
+// It must not be called from a handler.
 func (s *Server) Shutdown(ctx context.Context) error { return s.engine.Shutdown(ctx) }
 
 // OnOpen implements engineio.Handler.
 func (s *Server) OnOpen(session *engineio.Session) engineio.Receiver {
-	c := &conn{server: s, session: session}
-	c.decoder.sio4 = session.Protocol() == engineio.V3
-	c.timer = time.AfterFunc(s.opts.ConnectTimeout, c.connectTimeout)
-	if c.decoder.sio4 {
-		// SIO4: "/" is joined without being asked for.
+	c := newConn(s, session)
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked(r)
+		}
+	}()
+	if c.sio4 {
 		c.joinRoot()
 	}
 	return c
+}
+
+// isolate is deferred around callbacks that concern no single client.
+func (s *Server) isolate() {
+	if r := recover(); r != nil {
+		s.opts.OnPanic(r, debug.Stack())
+	}
 }
 
 // Handshake is what is known of a client when it joins a namespace.
@@ -148,7 +172,8 @@ type Handshake struct {
 	// Query is the query of the engine's URL; with SIO4, values of the
 	// namespace's own query are added for keys the URL does not have.
 	Query url.Values
-	// Auth is the object SIO5 clients send with CONNECT; nil for none.
+	// Auth is the object SIO5 clients send with CONNECT, {} when they send
+	// none; nil for SIO4 clients, which have the query.
 	Auth json.RawMessage
 	// Engine is the request that opened the connection.
 	Engine *engineio.Request
@@ -156,13 +181,14 @@ type Handshake struct {
 	Protocol engineio.Protocol
 }
 
+var noAuth = json.RawMessage("{}")
+
 func newHandshake(session *engineio.Session, in *incoming) *Handshake {
 	request := session.Request()
-	h := &Handshake{Query: request.Query, Engine: request, Protocol: session.Protocol()}
-	if in == nil {
-		return h
+	h := &Handshake{Query: request.Query, Auth: in.auth, Engine: request, Protocol: session.Protocol()}
+	if h.Auth == nil && h.Protocol == engineio.V4 {
+		h.Auth = noAuth
 	}
-	h.Auth = in.auth
 	if in.query == "" {
 		return h
 	}

@@ -206,14 +206,13 @@ func (t *tail) adapt(n, bytes int) {
 	t.count = min(countMax, max(1, fits), 2*t.count)
 }
 
-// look trims what is handled and checks that nothing is missing.
+// look checks that nothing is missing and trims what is handled. Never trim
+// before the anchor was seen: after a failover that lost the end of the
+// stream everything in it may be below the position and not yet read.
 func (t *tail) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	pipe := t.rdb.Pipeline()
-	if t.own {
-		pipe.XTrimMinID(ctx, t.key, t.pos) // keeps the anchor
-	}
 	anchor := pipe.XRangeN(ctx, t.key, t.pos, t.pos, 1)
 	newest := pipe.XRevRangeN(ctx, t.key, "+", "-", 1)
 	length := pipe.XLen(ctx, t.key)
@@ -228,6 +227,12 @@ func (t *tail) look(ctx context.Context) error {
 func (t *tail) judge(ctx context.Context, anchored bool, newest []redis.XMessage, length int64) error {
 	switch {
 	case anchored:
+		if t.own {
+			// Keeps the anchor. When it fails the next one trims more.
+			if trimmed, err := t.rdb.XTrimMinID(ctx, t.key, t.pos).Result(); err == nil {
+				length -= trimmed
+			}
+		}
 		t.stats.backlog.Store(max(0, length-1))
 		t.stats.behind.Store(max(0, millis(newest[0].ID)-millis(t.pos)))
 	case len(newest) == 0 && !t.own && t.pos == origin:

@@ -26,7 +26,9 @@ func BenchmarkPipeline(b *testing.B) {
 	commands := map[string]func(redis.Pipeliner, int){
 		"INCR": func(p redis.Pipeliner, i int) { p.Incr(ctx, "n") },
 		"GET":  func(p redis.Pipeliner, i int) { p.Get(ctx, "n") },
-		"HSET": func(p redis.Pipeliner, i int) { p.HSet(ctx, fmt.Sprint("h", i%1000), "field", "a value of some length") },
+		"HSET": func(p redis.Pipeliner, i int) {
+			p.HSet(ctx, fmt.Sprint("h", i%1000), "field", "a value of some length")
+		},
 		"SETEX": func(p redis.Pipeliner, i int) {
 			p.Set(ctx, fmt.Sprint("s", i%1000), "a value of some length", time.Hour)
 		},
@@ -34,8 +36,12 @@ func BenchmarkPipeline(b *testing.B) {
 	}
 	null := func(f logFile) logFile { return nullFile{f} }
 	stores := map[string]func(*testing.B) *redis.Client{
-		"log":  func(b *testing.B) *redis.Client { return dial(b, open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1})) },
-		"null": func(b *testing.B) *redis.Client { return dial(b, open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1, wrap: null})) },
+		"log": func(b *testing.B) *redis.Client {
+			return dial(b, open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1}))
+		},
+		"null": func(b *testing.B) *redis.Client {
+			return dial(b, open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1, wrap: null}))
+		},
 		"miniredis": func(b *testing.B) *redis.Client {
 			m := miniredis.NewMiniRedis()
 			b.Cleanup(m.Close)
@@ -166,4 +172,3 @@ func BenchmarkFastForward(b *testing.B) {
 		s.engine.m.FastForward(1)
 	}
 }
-

@@ -85,7 +85,7 @@ var writes = []spec{
 	{name: "ZREMRANGEBYLEX", idle: idleZero}, {name: "ZREMRANGEBYRANK", idle: idleZero},
 	{name: "ZREMRANGEBYSCORE", idle: idleZero},
 	{name: "ZPOPMIN", idle: idleNil}, {name: "ZPOPMAX", idle: idleNil}, {name: "ZMPOP", idle: idleNil},
-	{name: "ZUNIONSTORE", wakes: 1, stores: true}, {name: "ZINTERSTORE", wakes: 1, stores: true},
+	{name: "ZUNIONSTORE", wakes: 1, stores: true, rewrite: rewriteZstore}, {name: "ZINTERSTORE", wakes: 1, stores: true, rewrite: rewriteZstore},
 	{name: "GEOADD", wakes: 1},
 	// streams
 	{name: "XADD", idle: idleNil, wakes: 1, rewrite: rewriteXadd, effect: effectXadd},

@@ -81,6 +81,7 @@ var contract = []struct{ line, want string }{
 	{`EVAL "redis.call('SET', KEYS[1], 'half'); return redis.call('LPUSH', KEYS[1], 'x')" 1 e:half`, "!WRONGTYPE"},
 	{`EVAL "redis.call('SET', KEYS[1], 'half'); error('stop')" 1 e:half2`, "!stop"},
 	{`EVAL "redis.pcall('LPUSH', 's:a', 1); return redis.call('HSET', KEYS[1], 'a', 1, 'b', 2)" 1 e:h`, "2"},
+	{`EVAL "redis.call('SET', KEYS[1], 1); redis.call('EXPIRE', KEYS[1], -1); return redis.call('EXISTS', KEYS[1])" 1 e:gone`, "0"},
 	{`EVAL "return redis.call('RENAME', KEYS[1], KEYS[2])" 2 e:b e:c`, "OK"},
 	{`EVAL_RO "return redis.call('GET', KEYS[1])" 1 e:a`, "15"},
 	{`EVAL "return redis.call('XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 'x', '>')" 0`, "!does not support"},
@@ -94,6 +95,7 @@ var contract = []struct{ line, want string }{
 	{"SELECT 0", "OK"}, {"SWAPDB 0 1", "!does not support"}, {"BZMPOP 1 1 z MIN", "!does not support"},
 	{"GEORADIUS geo 15 37 200 km STORE g2", "!does not support"}, {"NONSENSE a", "!unknown command"}, {"GET", "!wrong number"},
 	{"DEL", "!wrong number"}, {"OBJECT ENCODING s:a", "!does not support"},
+	{"ZUNIONSTORE z 2 lex z", "!into one of its sources"},
 	{"BITOP NOT a b", "!does not support"}, {"XTRIM x MAXLEN =", "!cannot execute this form"},
 }
 

@@ -238,6 +238,9 @@ func (e *engine) track(args []string, reply []byte) {
 			e.forget(key)
 		}
 	case "RENAME", "RENAMENX":
+		if args[1] == args[2] {
+			break
+		}
 		e.expiry.copyTo(args[1], args[2])
 		if id, ok := e.lastIDs[args[1]]; ok {
 			e.lastIDs[args[2]] = id

@@ -174,7 +174,7 @@ func diff(t testing.TB, what, got, want string) {
 	}
 }
 
-// copyDir copies the log as a crash would leave it, cut to size bytes when size is not negative.
+// copyLog copies the log as a crash would leave it, cut to size bytes when size is not negative.
 func copyLog(t testing.TB, from string, size int64) string {
 	t.Helper()
 	dir := t.TempDir()

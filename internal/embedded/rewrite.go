@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -124,6 +125,19 @@ func rewriteLmove(_ *engine, args []string) ([]string, error) {
 		if !strings.EqualFold(dir, "LEFT") && !strings.EqualFold(dir, "RIGHT") {
 			return nil, errSyntax
 		}
+	}
+	return args, nil
+}
+
+// rewriteZstore refuses a destination among the sources: where that is a plain set, miniredis keeps the set hidden
+// behind the sorted set, and a later SADD to the key is lost.
+func rewriteZstore(_ *engine, args []string) ([]string, error) {
+	if len(args) < 4 {
+		return args, nil
+	}
+	n, err := strconv.Atoi(args[2])
+	if err == nil && n > 0 && n <= len(args)-3 && slices.Contains(args[3:3+n], args[1]) {
+		return nil, errRefused(strings.ToUpper(args[0]) + " into one of its sources")
 	}
 	return args, nil
 }

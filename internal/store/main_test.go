@@ -24,6 +24,7 @@ const ringVariable = "LIGHTPUSH_RING"
 // TestMain stops the servers that were started and fails the run when a
 // goroutine is left behind.
 func TestMain(m *testing.M) {
+	redis.SetLogger(silent{}) // refused connections are part of the tests
 	code := m.Run()
 	if server.redis != nil {
 		server.redis.Stop()
@@ -37,6 +38,10 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 func leaked() string {
 	var text string

@@ -69,21 +69,45 @@ func (s *Store) Lock(ctx context.Context, node, by string, ttl time.Duration) (o
 	return take.integer() == 1, nil
 }
 
-// Connections implements node.Store. A listing that cannot be understood is
-// skipped; Drop removes it with the rest.
+// Connections implements node.Store. The cursor is a generation: the list is
+// walked in the order of connecting, so that taking connections out while
+// walking skips none, on any Redis. All connections of the last generation of
+// a page are in the page. A listing that cannot be understood is skipped;
+// Drop removes it with the rest.
 func (s *Store) Connections(ctx context.Context, node string, cursor uint64, count int) ([]client.Member, uint64, error) {
-	scan := do("SSCAN", s.keys.connections(node), cursor, "COUNT", max(1, count))
-	if err := s.run(ctx, scan); err != nil {
+	key := s.keys.connections(node)
+	count = max(1, count)
+	find := do("ZRANGEBYSCORE", key, "("+strconv.FormatUint(cursor, 10), "+inf", "WITHSCORES", "LIMIT", 0, count)
+	if err := s.run(ctx, find); err != nil {
 		return nil, 0, fmt.Errorf("list connections of node %s: %w", node, err)
 	}
-	items, next := scan.page()
-	members := make([]client.Member, 0, len(items))
-	for _, item := range items {
-		if m, ok := decodeMember(node, item); ok {
+	page := find.texts()
+	if len(page) < 2*count {
+		return decodeMembers(node, page, 2), 0, nil
+	}
+	last := page[len(page)-1]
+	for len(page) > 0 && page[len(page)-1] == last {
+		page = page[:len(page)-2]
+	}
+	ties := do("ZRANGEBYSCORE", key, last, last)
+	if err := s.run(ctx, ties); err != nil {
+		return nil, 0, fmt.Errorf("list connections of node %s: %w", node, err)
+	}
+	next, err := strconv.ParseFloat(last, 64)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list connections of node %s: %w", node, err)
+	}
+	return append(decodeMembers(node, page, 2), decodeMembers(node, ties.texts(), 1)...), uint64(next), nil
+}
+
+func decodeMembers(node string, items []string, step int) []client.Member {
+	members := make([]client.Member, 0, len(items)/step)
+	for i := 0; i < len(items); i += step {
+		if m, ok := decodeMember(node, items[i]); ok {
 			members = append(members, m)
 		}
 	}
-	return members, next, nil
+	return members
 }
 
 // Expel implements node.Store: each connection is released from all rooms its

@@ -35,13 +35,14 @@ const (
 	leftEmpty   = 1 // the room is empty now
 )
 
-// Claim implements session.Presence.
+// Claim implements session.Presence. The previous holder is the connection
+// that has entered and was not released; it stays that until this one enters.
 func (s *Store) Claim(ctx context.Context, m client.Member) (gen int64, prev client.Holder, err error) {
 	if err := checkNode(m.Node); err != nil {
 		return 0, client.Holder{}, err
 	}
-	claim := clientClaim.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.Node, m.UserID, s.nowMillis())
-	if err := s.run(ctx, claim); err != nil {
+	claim := clientClaim.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.UserID, s.nowMillis())
+	if err := s.runShared(ctx, claim); err != nil {
 		return 0, client.Holder{}, fmt.Errorf("claim %s: %w", m.ClientID, err)
 	}
 	reply := claim.list()
@@ -58,11 +59,11 @@ func (s *Store) Enter(ctx context.Context, m client.Member, rooms []string) erro
 		return err
 	}
 	ns := s.keys.namespace(m.Namespace)
-	list := do("SADD", s.keys.connections(m.Node), encodeMember(m))
+	list := do("ZADD", s.keys.connections(m.Node), m.Gen, encodeMember(m))
 	hold := s.holdOp(m, rooms)
 	enter := nsEnter.call([]string{ns.online, ns.users, ns.seen}, m.ClientID, m.Gen, m.UserID, s.nowMillis())
 	joins := s.joinOps(m, rooms)
-	err := s.run(ctx, append([]*op{list, hold, enter}, joins...)...)
+	err := s.runShared(ctx, append([]*op{list, hold, enter}, joins...)...)
 	if err != nil {
 		return fmt.Errorf("enter %s: %w", m.ClientID, err)
 	}
@@ -71,7 +72,7 @@ func (s *Store) Enter(ctx context.Context, m client.Member, rooms []string) erro
 		return nil
 	}
 	leave := nsLeave.call([]string{ns.online, ns.users}, m.ClientID, m.Gen)
-	unlist := do("SREM", s.keys.connections(m.Node), encodeMember(m))
+	unlist := do("ZREM", s.keys.connections(m.Node), encodeMember(m))
 	if err := s.undo(ctx, m, rooms, joins, leave, unlist); err != nil {
 		return fmt.Errorf("enter %s: %w", m.ClientID, err)
 	}
@@ -85,7 +86,7 @@ func (s *Store) Join(ctx context.Context, m client.Member, rooms []string) error
 	}
 	hold := s.holdOp(m, rooms)
 	joins := s.joinOps(m, rooms)
-	if err := s.run(ctx, append([]*op{hold}, joins...)...); err != nil {
+	if err := s.runShared(ctx, append([]*op{hold}, joins...)...); err != nil {
 		return fmt.Errorf("join rooms of %s: %w", m.ClientID, err)
 	}
 	fresh := s.joined(m, rooms, joins)
@@ -105,7 +106,7 @@ func (s *Store) Leave(ctx context.Context, m client.Member, rooms []string) erro
 		return nil
 	}
 	holder := do("HGET", s.keys.client(m.Namespace, m.ClientID), "~gen")
-	if err := s.run(ctx, holder); err != nil {
+	if err := s.runShared(ctx, holder); err != nil {
 		return fmt.Errorf("leave rooms of %s: %w", m.ClientID, err)
 	}
 	if holder.integer() != m.Gen {
@@ -116,7 +117,7 @@ func (s *Store) Leave(ctx context.Context, m client.Member, rooms []string) erro
 	for _, r := range rooms {
 		forget = append(forget, r)
 	}
-	if err := s.run(ctx, append(leaves, do(forget...))...); err != nil {
+	if err := s.runShared(ctx, append(leaves, do(forget...))...); err != nil {
 		return fmt.Errorf("leave rooms of %s: %w", m.ClientID, err)
 	}
 	s.left(m, rooms, leaves)
@@ -126,7 +127,7 @@ func (s *Store) Leave(ctx context.Context, m client.Member, rooms []string) erro
 // Release implements session.Presence. It can be repeated.
 func (s *Store) Release(ctx context.Context, m client.Member, rooms []string, reason string) error {
 	leaves := s.leaveOps(m, rooms, leaveKeep)
-	if err := s.run(ctx, s.releaseOps(m, leaves, reason)...); err != nil {
+	if err := s.runShared(ctx, s.releaseOps(m, leaves, reason)...); err != nil {
 		return fmt.Errorf("release %s: %w", m.ClientID, err)
 	}
 	s.left(m, rooms, leaves)
@@ -142,7 +143,7 @@ func (s *Store) releaseOps(m client.Member, leaves []*op, reason string) []*op {
 		clientRelease.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.Gen, s.nowMillis(), reason),
 		nsLeave.call([]string{ns.online, ns.users}, m.ClientID, m.Gen))
 	ops = append(ops, leaves...)
-	return append(ops, do("SREM", s.keys.connections(m.Node), encodeMember(m)))
+	return append(ops, do("ZREM", s.keys.connections(m.Node), encodeMember(m)))
 }
 
 // holdOp checks that m holds its client id and remembers its rooms.
@@ -230,7 +231,7 @@ func (s *Store) undo(ctx context.Context, m client.Member, rooms []string, joins
 	}
 	// The caller's context may be what a newer connection has ended.
 	ctx = context.WithoutCancel(ctx)
-	if err := s.run(ctx, append(leaves, more...)...); err != nil {
+	if err := s.runShared(ctx, append(leaves, more...)...); err != nil {
 		return err
 	}
 	s.left(m, names, leaves)

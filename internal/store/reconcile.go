@@ -143,7 +143,7 @@ func (s *Store) listings(ctx context.Context, ns string, rooms []string) ([]list
 }
 
 func (s *Store) settle(ctx context.Context) error {
-	timer := time.NewTimer(settleTime)
+	timer := time.NewTimer(s.settleTime)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 //go:embed lua/*.lua
@@ -62,7 +64,10 @@ func (s *script) call(keys []string, args ...any) *op {
 func (s *Store) loadScripts(ctx context.Context) error {
 	for _, script := range allScripts {
 		sha, err := s.rdb.ScriptLoad(ctx, script.text).Result()
-		if err != nil {
+		switch {
+		case redis.IsPermissionError(err):
+			return fmt.Errorf("load script %s: %w: %w", script.name, ErrPermission, err)
+		case err != nil:
 			return fmt.Errorf("load script %s: %w", script.name, err)
 		}
 		if !strings.EqualFold(sha, script.sha) {

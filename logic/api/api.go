@@ -151,7 +151,7 @@ func (a *API) newEngine() *gin.Engine {
 	e.RedirectTrailingSlash = false
 	e.RedirectFixedPath = false
 	e.HandleMethodNotAllowed = false // a wrong method is a 404 (light-push-wire.md 1.1)
-	e.UseEscapedPath = true          // so that a parameter may hold an encoded slash
+	e.UseRawPath = true              // so that a parameter may hold an encoded slash
 	e.Use(a.begin)
 	for _, r := range routes {
 		e.Handle(r.method, r.path, a.serve(r))

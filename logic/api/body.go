@@ -56,7 +56,8 @@ func (a *API) readBody(c *gin.Context) (fields input.Fields, text bool, err erro
 	}
 }
 
-// readAll reads at most limit bytes and refuses more.
+// readAll reads at most limit bytes, for at most Options.Timeout, and refuses
+// more.
 func (a *API) readAll(c *gin.Context, limit int64) ([]byte, error) {
 	r := c.Request
 	if r.Body == nil {
@@ -65,13 +66,19 @@ func (a *API) readAll(c *gin.Context, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, a.tooLarge(c)
 	}
+	// Not every writer has deadlines; then the server's own must do.
+	connection := http.NewResponseController(c.Writer)
+	_ = connection.SetReadDeadline(time.Now().Add(a.o.Timeout))
 	var b bytes.Buffer
 	if r.ContentLength > 0 {
 		b.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
 	if _, err := b.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
-		return nil, FailBadRequest // cut off or too slow: nobody reads the answer
+		return nil, FailBadRequest // cut off, malformed or too slow
 	}
+	// From here on net/http reads ahead to notice a caller that has gone; a
+	// deadline would look like that.
+	_ = connection.SetReadDeadline(time.Time{})
 	if int64(b.Len()) > limit {
 		return nil, a.tooLarge(c)
 	}
@@ -82,7 +89,6 @@ func (a *API) readAll(c *gin.Context, limit int64) ([]byte, error) {
 // a caller that still writes would reset it before the answer is read.
 func (a *API) tooLarge(c *gin.Context) error {
 	c.Writer.Header().Set("Connection", "close")
-	// Not every writer has deadlines; then the bound in bytes must do.
 	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(drainTime))
 	_, _ = io.CopyN(io.Discard, c.Request.Body, drainMax)
 	return FailTooLarge

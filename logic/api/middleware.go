@@ -11,13 +11,15 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/rs/zerolog"
+
+	"github.com/lightpush/lightpush/internal/address"
 )
 
 // exchange is what is known of a request besides its contents.
 type exchange struct {
 	id      string // X-Request-Id
 	started time.Time
-	address netip.Addr // of the client, see address.go; zero when unknown
+	address netip.Addr // of the client; zero when unknown
 	caller  string     // namespace or "admin" once authenticated
 	code    int        // of the refusal, 0 for a success
 	err     error      // why it was refused, for the log
@@ -29,7 +31,10 @@ func exchangeOf(c *gin.Context) *exchange { return c.MustGet(exchangeKey).(*exch
 
 // begin frames every request: id, common headers, recovery, access log.
 func (a *API) begin(c *gin.Context) {
-	ex := &exchange{id: newRequestID(), started: time.Now(), address: a.clientAddress(c.Request)}
+	ex := &exchange{
+		id: newRequestID(), started: time.Now(),
+		address: address.Client(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"), a.o.TrustedProxies),
+	}
 	c.Set(exchangeKey, ex)
 	h := c.Writer.Header()
 	h.Set("X-Request-Id", ex.id)

@@ -47,18 +47,59 @@ func checkDocumented(t *testing.T, req *http.Request, res *http.Response, body [
 			t.Errorf("%s %s answers %d but is not documented", req.Method, req.URL.Path, res.StatusCode)
 		}
 	}
-	input := &openapi3filter.ResponseValidationInput{
+	if err := validate(req, res, body, path, params, item, operation); err != nil {
+		t.Errorf("%s %s: answer %d %s does not match %s: %v", req.Method, req.URL, res.StatusCode, clip(string(body)), openapiFile, err)
+	}
+}
+
+func validate(req *http.Request, res *http.Response, body []byte, path string, params map[string]string, item *openapi3.PathItem, operation *openapi3.Operation) error {
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{
 			Request: req, PathParams: params,
 			Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: req.Method, Operation: operation},
 		},
 		Status:  res.StatusCode,
 		Header:  res.Header,
+		Body:    io.NopCloser(bytes.NewReader(body)),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: req.Method == http.MethodHead},
+	})
+}
+
+// The check above must be able to fail.
+func TestDocumentRefusesOtherAnswers(t *testing.T) {
+	good := http.Header{
+		"Content-Type": {typeJSON}, "X-Request-Id": {strings.Repeat("0", 24)}, "X-Response-Time": {"1ms"}, "From": {"light-push"},
+		"Access-Control-Allow-Origin": {""}, "Access-Control-Allow-Credentials": {"true"},
 	}
-	input.Body = io.NopCloser(bytes.NewReader(body))
-	if err := openapi3filter.ValidateResponse(context.Background(), input); err != nil {
-		t.Errorf("%s %s: answer %d %s does not match %s: %v", req.Method, req.URL, res.StatusCode, body, openapiFile, err)
+	req, err := http.NewRequest(http.MethodPost, "http://host/api/auth/push", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, params, item := documented(req.URL.Path)
+	for _, tc := range []struct {
+		status int
+		body   string
+		drop   string
+		ok     bool
+	}{
+		{200, `{"id":1}`, "", true},
+		{200, `{"id":"1"}`, "", false},
+		{200, `{"id":1,"more":1}`, "", false},
+		{200, `{}`, "", false},
+		{200, `{"id":1}`, "X-Request-Id", false},
+		{200, `{"id":1}`, "Access-Control-Allow-Credentials", false},
+		{204, ``, "", false},
+		{400, `{"code":9999,"msg":"x"}`, "", true},
+		{400, `{"code":9998,"msg":"x"}`, "", false},
+		{400, `room invalid`, "", false},
+		{503, `{"code":1202,"msg":"x"}`, "", false}, // no Retry-After
+	} {
+		h := good.Clone()
+		h.Del(tc.drop)
+		res := &http.Response{StatusCode: tc.status, Header: h}
+		if err := validate(req, res, []byte(tc.body), path, params, item, item.Post); (err == nil) != tc.ok {
+			t.Errorf("%d %s without %q: %v", tc.status, tc.body, tc.drop, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -21,6 +22,9 @@ import (
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		os.Exit(code) // fuzzing keeps goroutines of its own
+	}
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
@@ -131,16 +135,13 @@ func TestHistoryPages(t *testing.T) {
 		{0, 3, "29 28 26"},
 		{-5, 3, "29 28 26"},
 		{1, -1, "29 28 26 25 23 22 20"},
-		{3, 7, "10 8"}, // ids 30 … 7 are the last 24, 16 of them live
+		{3, 7, "8 7"}, // ids 30 … 7 are the last 24, 16 of them live
 		{2, 1 << 40, "19 17 16 14 13 11 10"},
-		{3, 1 << 40, "8"},
+		{3, 1 << 40, "8 7"},
 		{4, 7, ""},
 		{1 << 62, 500, ""},
 		{1 << 62, 1, ""},
 	} {
-		if tc.page == 3 && tc.size == 7 {
-			tc.want = "8"
-		}
 		got, err := r.History(context.Background(), ns, tc.page, tc.size)
 		var ids []string
 		for _, m := range got {

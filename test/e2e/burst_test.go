@@ -30,7 +30,7 @@ const (
 // must be acknowledged, and each must get all the pushes that follow, in order.
 func TestBurst(t *testing.T) {
 	clients := 5000
-	if set := os.Getenv("LIGHTPUSH_E2E_BURST"); set != "" {
+	if set := os.Getenv("E2E_BURST"); set != "" {
 		n, err := strconv.Atoi(set)
 		if err != nil {
 			t.Fatal(err)
@@ -41,10 +41,11 @@ func TestBurst(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max < uint64(clients)+500 {
 		t.Fatalf("%d clients need as many file descriptors here; the limit is %d (%v)", clients, limit.Max, err)
 	}
-	a := startAllInOne(t, t.TempDir())
-	for run := range burstRuns {
-		t.Run(fmt.Sprintf("run %d", run+1), func(t *testing.T) { burst(t, a.deployment, run, clients) })
-	}
+	forEachDeployment(t, func(t *testing.T, d *deployment) {
+		for run := range burstRuns {
+			t.Run(fmt.Sprintf("run %d", run+1), func(t *testing.T) { burst(t, d, run, clients) })
+		}
+	})
 }
 
 func burst(t *testing.T, d *deployment, run, clients int) {
@@ -173,8 +174,11 @@ func inOrder(conn *wsclient.Conn) error {
 			return fmt.Errorf("unexpected packet %c %s", p.Type, p.Data)
 		}
 		var event struct{ PushData struct{ N int } }
-		if err := p.Arg(0, &event); err != nil || event.PushData.N != n {
-			return fmt.Errorf("push %d came in place of %d (%v)", event.PushData.N, n, err)
+		if err := p.Arg(0, &event); err != nil {
+			return err
+		}
+		if event.PushData.N != n {
+			return fmt.Errorf("push %d came in place of %d", event.PushData.N, n)
 		}
 		n++
 	}

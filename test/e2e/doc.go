@@ -17,8 +17,8 @@
 //
 // Settings, all optional:
 //
-//	LIGHTPUSH_E2E_BINARY  run this binary instead of building one
-//	LIGHTPUSH_E2E_BURST   number of concurrent handshakes in the burst test (default 5000)
+//	E2E_BINARY  run this binary instead of building one
+//	E2E_BURST   number of concurrent handshakes in the burst test (default 5000)
 //
 // The package imports nothing of the product; that keeps it honest about what is visible from outside.
 package e2e

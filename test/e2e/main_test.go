@@ -34,7 +34,7 @@ func run(m *testing.M) int {
 
 // build compiles cmd/lightpush with the race detector, once for all tests.
 func build(dir string) (string, error) {
-	if given := os.Getenv("LIGHTPUSH_E2E_BINARY"); given != "" {
+	if given := os.Getenv("E2E_BINARY"); given != "" {
 		return filepath.Abs(given)
 	}
 	out := filepath.Join(dir, "lightpush")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,9 +45,14 @@ type process struct {
 func startProcess(t testing.TB, name string, env []string, program string, args ...string) *process {
 	t.Helper()
 	p := newProcess(t, name, program, args...)
-	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Env = append(foreignEnviron(), env...)
 	p.start(p.addLine)
 	return p
+}
+
+// foreignEnviron is the environment without the developer's own lightpush settings.
+func foreignEnviron() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "LIGHTPUSH_") })
 }
 
 // startPiped starts a program that is spoken to over its stdin and ends when that is closed; each line of its stdout

@@ -1,24 +1,17 @@
 -- Makes a connection the newest of its client id.
 -- KEYS: 1 client record
--- ARGV: 1 node, 2 user, 3 now (ms)
--- Reply: {generation, node that held the id ('' when it was offline), its generation}
+-- ARGV: 1 user, 2 now (ms)
+-- Reply: {generation, node of the connection that is online ('' for none), its generation (0 for none)}
 -- A generation is never below the time of its claim, so that generations grow
--- even when the record was deleted in between.
+-- even when the record was deleted in between. Who is online changes only
+-- when the new connection enters: a claim whose reply was lost can be
+-- repeated and still names the connection that has to go.
 local key = KEYS[1]
-local old = redis.call('HMGET', key, '~gen', '~node')
-local gen = tonumber(old[1] or '0')
-local prev = old[2] or ''
-local prevgen = 0
-if prev ~= '' then
-  prevgen = gen
+local old = redis.call('HMGET', key, '~gen', '~node', '~on')
+local gen = tonumber(old[1] or '0') + 1
+if gen < tonumber(ARGV[2]) then
+  gen = tonumber(ARGV[2])
 end
-local now = tonumber(ARGV[3])
-if gen < now then
-  gen = now
-else
-  gen = gen + 1
-end
-redis.call('HSET', key, '~gen', string.format('%.0f', gen), '~node', ARGV[1],
-  'userid', ARGV[2], 'last_connect_time', ARGV[3])
-redis.call('HSETNX', key, 'first_connect_time', ARGV[3])
-return {gen, prev, prevgen}
+redis.call('HSET', key, '~gen', string.format('%.0f', gen), 'userid', ARGV[1], 'last_connect_time', ARGV[2])
+redis.call('HSETNX', key, 'first_connect_time', ARGV[2])
+return {gen, old[2] or '', tonumber(old[3] or '0')}

@@ -1,11 +1,10 @@
--- Marks a device offline, if it is held by this generation.
+-- Marks a device offline, if this generation is the one that is online.
 -- KEYS: 1 client record
 -- ARGV: 1 generation, 2 now (ms), 3 reason
--- Reply: 1, or 0 when another generation holds the client
-if redis.call('HGET', KEYS[1], '~gen') ~= ARGV[1] then
+-- Reply: 1, or 0 when another generation is online, or none
+if redis.call('HGET', KEYS[1], '~on') ~= ARGV[1] then
   return 0
 end
-if redis.call('HDEL', KEYS[1], '~node') == 1 then
-  redis.call('HSET', KEYS[1], 'last_disconnect_time', ARGV[2], 'disconnect_reason', ARGV[3])
-end
+redis.call('HDEL', KEYS[1], '~node', '~on')
+redis.call('HSET', KEYS[1], 'last_disconnect_time', ARGV[2], 'disconnect_reason', ARGV[3])
 return 1

@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +26,9 @@ var ErrMissing = errors.New("redis-server or redis-cli is not installed")
 
 // Redis is a running server or cluster.
 type Redis struct {
-	Addresses []string
+	Addresses []string // of the servers, without Sentinels
 	Cluster   bool
+	Sentinels []string // they call the server Master
 	dir       string
 	processes []*exec.Cmd
 }
@@ -45,6 +48,36 @@ func StartServer(options ...string) (*Redis, error) {
 		r.Stop()
 		return nil, err
 	}
+	return r, nil
+}
+
+// Master is the name by which Sentinels know the server.
+const Master = "main"
+
+// StartSentinel starts a server that wants the password, and one Sentinel
+// that watches it. The caller must Stop it.
+func StartSentinel(password string) (*Redis, error) {
+	r, err := StartServer("--requirepass", password)
+	if err != nil {
+		return nil, err
+	}
+	host, port, _ := net.SplitHostPort(r.Addresses[0])
+	file := filepath.Join(r.dir, "sentinel.conf")
+	conf := fmt.Sprintf("sentinel monitor %s %s %s 1\nsentinel auth-pass %s %s\n", Master, host, port, Master, password)
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		r.Stop()
+		return nil, err
+	}
+	path, err := exec.LookPath("redis-server")
+	if err == nil {
+		err = r.add(path, file, "--sentinel")
+	}
+	if err != nil {
+		r.Stop()
+		return nil, err
+	}
+	last := len(r.Addresses) - 1
+	r.Addresses, r.Sentinels = r.Addresses[:last], r.Addresses[last:]
 	return r, nil
 }
 
@@ -89,7 +122,11 @@ func (r *Redis) add(path string, options ...string) error {
 		if port, err = freePort(); err != nil {
 			continue
 		}
-		args := append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", r.dir, "--save", ""}, options...)
+		args := append([]string{}, options...)
+		args = append(args, "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", r.dir)
+		if !slices.Contains(options, "--sentinel") {
+			args = append(args, "--save", "")
+		}
 		cmd := exec.Command(path, args...)
 		if err = cmd.Start(); err != nil {
 			return err
@@ -124,7 +161,12 @@ func answers(addr string) error {
 	c := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1})
 	defer c.Close()
 	return poll(5*time.Second, func(ctx context.Context) error {
-		err := c.Ping(ctx).Err()
+		plain, err := net.Dial("tcp", addr) // the client would log the first refusals
+		if err != nil {
+			return err
+		}
+		_ = plain.Close()
+		err = c.Ping(ctx).Err()
 		var refusal redis.Error
 		if errors.As(err, &refusal) {
 			return nil // it asks for a password: it is there
@@ -165,18 +207,6 @@ func poll(limit time.Duration, ready func(context.Context) error) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// CPU is the processor time the first server has used; Linux only.
-func (r *Redis) CPU() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.processes[0].Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, nil // clock ticks
 }
 
 // Stop kills the servers and removes their files.

@@ -74,6 +74,7 @@ func (s *Socket) upgrade(addr, target string) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = resp.Body.Close() }() // empty after a 101
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 512))
 		return fmt.Errorf("wsclient: upgrade answered %d %q", resp.StatusCode, body)

@@ -1,0 +1,58 @@
+# Everything a contributor or CI runs. `make help` lists the targets.
+
+GO       ?= go
+FUZZTIME ?= 5s
+# Arguments of `make run`, e.g. make run ARGS='--listen 127.0.0.1:8080'
+ARGS     ?=
+
+# Pinned; fetched through the Go module proxy and cached by the go command, without touching go.mod.
+GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+PHASE := test/scripts/phase.sh
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test deps format vet lint test-unit fuzz test-e2e clean
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## build ./lightpush
+	$(GO) build -trimpath -o lightpush ./cmd/lightpush
+
+run: ## start everything in one process with the embedded store (ARGS=…)
+	$(GO) run ./cmd/lightpush $(ARGS)
+
+# One after the other, also under make -j: the phases would only slow each other down.
+test: ## everything: install what is missing, check, unit tests, fuzzing, end-to-end tests
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory format
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory test-e2e
+
+deps: ## install the Debian packages and JavaScript clients the tests need
+	@$(PHASE) deps test/scripts/deps.sh
+
+format: ## fail on files that are not gofmt-ed
+	@$(PHASE) format test/scripts/gofmt.sh
+
+vet: ## go vet, the end-to-end tests included
+	@$(PHASE) vet $(GO) vet -tags e2e ./...
+
+lint: ## golangci-lint with .golangci.yml
+	@$(PHASE) lint $(GOLANGCI_LINT) run ./...
+
+test-unit: ## unit tests with the race detector; needs nothing but Go
+	@$(PHASE) test-unit $(GO) test -race -count=1 ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (5s)
+	@$(PHASE) fuzz test/scripts/fuzz.sh $(FUZZTIME)
+
+test-e2e: ## the built binary with official clients, Redis and nginx
+	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/...
+
+clean: ## remove what the build leaves behind
+	rm -f lightpush
+	rm -rf test/e2e/clients/node_modules

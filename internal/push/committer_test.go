@@ -1,0 +1,218 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// gate is a Store whose Accept waits to be let through.
+type gate struct {
+	entered chan int   // size of each batch
+	leave   chan error // what Accept answers
+
+	mu  sync.Mutex
+	ids int64
+	got []*Message
+}
+
+func newGate() *gate { return &gate{entered: make(chan int, 100), leave: make(chan error, 100)} }
+
+func (g *gate) Accept(ctx context.Context, batch []*Message) error {
+	g.entered <- len(batch)
+	select {
+	case err := <-g.leave:
+		if err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return fmt.Errorf("accept: %w", ctx.Err())
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, m := range batch {
+		g.ids++
+		m.ID = g.ids
+		g.got = append(g.got, m)
+	}
+	return nil
+}
+
+// commit starts a Commit and waits until it is queued.
+func commit(t *testing.T, c *Committer, room string, queued int) <-chan error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- c.Commit(context.Background(), &Message{Room: room}) }()
+	eventually(t, "the push to be queued", func() bool { return c.Queued() == queued })
+	return done
+}
+
+func TestCommitsGather(t *testing.T) {
+	g := newGate()
+	var mu sync.Mutex
+	var batches []int
+	c := NewCommitter(g, CommitterOptions{BatchMax: 3, Observe: func(n int, _ time.Duration, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil {
+			batches = append(batches, n)
+		}
+	}})
+	defer c.Close()
+	first := commit(t, c, "0", 0)
+	if n := receive(t, g.entered, "the first batch"); n != 1 {
+		t.Errorf("the first batch has %d", n)
+	}
+	var waiting []<-chan error
+	for i := range 4 {
+		waiting = append(waiting, commit(t, c, fmt.Sprint(i+1), i+1))
+	}
+	for range 3 {
+		g.leave <- nil
+	}
+	if err := receive(t, first, "the first push"); err != nil {
+		t.Error(err)
+	}
+	for _, done := range waiting {
+		if err := receive(t, done, "a push"); err != nil {
+			t.Error(err)
+		}
+	}
+	c.Close()
+	mu.Lock()
+	defer mu.Unlock()
+	if fmt.Sprint(batches) != "[1 3 1]" {
+		t.Errorf("batches %v, want [1 3 1]", batches)
+	}
+	for i, m := range g.got {
+		if m.Room != fmt.Sprint(i) || m.ID != int64(i+1) {
+			t.Errorf("place %d has %+v", i, m)
+		}
+	}
+}
+
+func TestCommitFailsTogetherAndGoesOn(t *testing.T) {
+	g := newGate()
+	c := NewCommitter(g, CommitterOptions{})
+	defer c.Close()
+	first := commit(t, c, "a", 0)
+	receive(t, g.entered, "the first batch")
+	second, third := commit(t, c, "b", 1), commit(t, c, "c", 2)
+	refused := errors.New("refused")
+	g.leave <- nil
+	g.leave <- refused
+	if err := receive(t, first, "a"); err != nil {
+		t.Error(err)
+	}
+	for _, done := range []<-chan error{second, third} {
+		if err := receive(t, done, "b or c"); !errors.Is(err, refused) {
+			t.Errorf("got %v", err)
+		}
+	}
+	fourth := commit(t, c, "d", 0)
+	g.leave <- nil
+	if err := receive(t, fourth, "d"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCommitOverload(t *testing.T) {
+	g := newGate()
+	c := NewCommitter(g, CommitterOptions{QueueMax: 2})
+	defer c.Close()
+	commit(t, c, "a", 0)
+	receive(t, g.entered, "the first batch")
+	commit(t, c, "b", 1)
+	commit(t, c, "c", 2)
+	if err := c.Commit(context.Background(), &Message{}); !errors.Is(err, ErrOverloaded) {
+		t.Errorf("got %v", err)
+	}
+	g.leave <- nil
+	g.leave <- nil
+}
+
+func TestCommitTimeoutAndCaller(t *testing.T) {
+	g := newGate()
+	c := NewCommitter(g, CommitterOptions{Timeout: time.Millisecond})
+	defer c.Close()
+	if err := c.Commit(context.Background(), &Message{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a store that hangs: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := c.Commit(ctx, &Message{})
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a caller that has gone: %v", err)
+	}
+}
+
+func TestCloseCommitsWhatWaits(t *testing.T) {
+	g := newGate()
+	c := NewCommitter(g, CommitterOptions{BatchMax: 1})
+	a := commit(t, c, "a", 0)
+	receive(t, g.entered, "the first batch")
+	b := commit(t, c, "b", 1)
+	closed := make(chan struct{})
+	go func() { c.Close(); close(closed) }()
+	g.leave <- nil
+	g.leave <- nil
+	receive(t, closed, "Close")
+	for _, done := range []<-chan error{a, b} {
+		if err := receive(t, done, "a push"); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := c.Commit(context.Background(), &Message{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	c.Close()
+}
+
+func TestConcurrentCommits(t *testing.T) {
+	g := newGate()
+	for range cap(g.leave) {
+		g.leave <- nil
+	}
+	c := NewCommitter(drained{g}, CommitterOptions{BatchMax: 7})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	seen := map[int64]bool{}
+	for range 8 {
+		wg.Go(func() {
+			last := int64(0)
+			for range 50 {
+				m := &Message{}
+				if err := c.Commit(context.Background(), m); err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				if seen[m.ID] || m.ID <= last {
+					t.Errorf("id %d after %d", m.ID, last)
+				}
+				seen[m.ID] = true
+				mu.Unlock()
+				last = m.ID
+			}
+		})
+	}
+	wg.Wait()
+	c.Close()
+	if len(seen) != 400 {
+		t.Errorf("%d ids", len(seen))
+	}
+}
+
+// drained lets everything through.
+type drained struct{ *gate }
+
+func (d drained) Accept(_ context.Context, batch []*Message) error {
+	for _, m := range batch {
+		d.ids++ // one goroutine calls Accept
+		m.ID = d.ids
+	}
+	return nil
+}

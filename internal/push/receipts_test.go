@@ -1,0 +1,284 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// ledger is a ReceiptStore in memory.
+type ledger struct {
+	mu       sync.Mutex
+	targets  map[int64]Target
+	members  map[string]bool // "client room"
+	counts   map[int64]int64
+	acks     map[int64]map[string]bool
+	fail     error
+	asked    int // messages asked of Targets
+	wrote    chan struct{}
+	refused  chan struct{}
+	maxBatch int
+}
+
+func newLedger() *ledger {
+	return &ledger{
+		targets: map[int64]Target{}, members: map[string]bool{}, counts: map[int64]int64{}, acks: map[int64]map[string]bool{},
+		wrote: make(chan struct{}, 10_000), refused: make(chan struct{}, 10_000),
+	}
+}
+
+func (l *ledger) Targets(_ context.Context, ids []int64) ([]Target, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		l.refused <- struct{}{}
+		return nil, l.fail
+	}
+	l.asked += len(ids)
+	list := make([]Target, len(ids))
+	for i, id := range ids {
+		list[i] = l.targets[id]
+	}
+	return list, nil
+}
+
+func (l *ledger) Members(_ context.Context, acks []Ack, rooms []string) ([]bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]bool, len(acks))
+	for i, a := range acks {
+		list[i] = l.members[a.ClientID+" "+rooms[i]]
+	}
+	return list, nil
+}
+
+func (l *ledger) Record(_ context.Context, batches []ReceiptBatch) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		l.refused <- struct{}{}
+		return l.fail
+	}
+	for _, b := range batches {
+		l.counts[b.MessageID] += b.Delivered
+		l.maxBatch = max(l.maxBatch, len(b.Acks))
+		for _, a := range b.Acks {
+			if l.acks[b.MessageID] == nil {
+				l.acks[b.MessageID] = map[string]bool{}
+			}
+			l.acks[b.MessageID][a.ClientID] = true
+		}
+	}
+	l.wrote <- struct{}{}
+	return nil
+}
+
+func (l *ledger) setFail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
+}
+
+// text is what was recorded of a message.
+func (l *ledger) text(id int64) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Sprintf("%d %s", l.counts[id], strings.Join(slices.Sorted(maps.Keys(l.acks[id])), ","))
+}
+
+func later() int64 { return time.Now().Add(time.Hour).UnixMilli() }
+
+func TestReceiptsRecordOnlyRecipients(t *testing.T) {
+	l := newLedger()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", Except: "sender", ExpireAt: later()}
+	l.targets[2] = Target{Namespace: "/other", Room: "r", ExpireAt: later()}
+	for _, member := range []string{"a r", "b r", "sender r", "x other"} {
+		l.members[member] = true
+	}
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Hour}) // Close writes
+	for _, a := range []Ack{
+		{1, "/demo", "a", "web"},
+		{1, "/demo", "a", "web"},
+		{1, "/demo", "b", "ios"},
+		{1, "/demo", "sender", "web"}, // excepted
+		{1, "/demo", "x", "web"},      // of another room
+		{1, "/other", "a", "web"},     // of another namespace
+		{2, "/demo", "a", "web"},      // another namespace's message
+		{3, "/demo", "a", "web"},      // no such message
+		{0, "", "a", "web"},
+	} {
+		r.Ack(a)
+	}
+	r.Delivered(1, 2)
+	r.Delivered(1, 3)
+	r.Delivered(1, 0)
+	r.Delivered(4, 1)
+	if n := r.Queued(); n != 11 {
+		t.Errorf("%d queued, want 9 acks and 2 deliveries", n)
+	}
+	r.Close()
+	for id, want := range map[int64]string{1: "5 a,b", 2: "0 ", 3: "0 ", 4: "1 "} {
+		if got := l.text(id); got != want {
+			t.Errorf("message %d: %q, want %q", id, got, want)
+		}
+	}
+	if len(l.acks[2])+len(l.acks[3])+len(l.acks[0]) != 0 {
+		t.Error("foreign or unknown messages were touched")
+	}
+	r.Close()
+}
+
+func TestReceiptsGatherAndRemember(t *testing.T) {
+	l := newLedger()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
+	for i := range 100 {
+		l.members[fmt.Sprintf("c%d r", i)] = true
+	}
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond})
+	defer r.Close()
+	for i := range 100 {
+		r.Ack(Ack{1, "/demo", fmt.Sprintf("c%d", i), "web"})
+		if i%10 == 0 {
+			receive(t, l.wrote, "a write")
+		}
+	}
+	eventually(t, "all acks", func() bool { return strings.Count(l.text(1), "c") == 100 })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asked != 1 {
+		t.Errorf("the target was asked for %d times", l.asked)
+	}
+}
+
+// Until the store has a message its acks count for nothing, and after that
+// they do: an unknown id is asked for again.
+func TestUnknownTargetsAreNotRemembered(t *testing.T) {
+	l := newLedger()
+	l.members["a r"] = true
+	l.targets[2] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond})
+	defer r.Close()
+	r.Ack(Ack{1, "/demo", "a", "web"})
+	r.Ack(Ack{2, "/demo", "a", "web"})
+	receive(t, l.wrote, "the first write")
+	l.mu.Lock()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
+	l.mu.Unlock()
+	r.Ack(Ack{1, "/demo", "a", "web"})
+	receive(t, l.wrote, "the second write")
+	if got := l.text(1); got != "0 a" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestReceiptsSurviveAnOutage(t *testing.T) {
+	l := newLedger()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
+	for i := range 3 {
+		l.members[fmt.Sprintf("c%d r", i)] = true
+	}
+	l.setFail(errors.New("refused"))
+	heard := make(chan error, 10_000)
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond, OnError: func(err error) { heard <- err }, OnDrop: func(n int) { t.Errorf("%d dropped", n) }})
+	r.Ack(Ack{1, "/demo", "c0", "web"})
+	r.Delivered(1, 5)
+	receive(t, heard, "an error")
+	r.Ack(Ack{1, "/demo", "c1", "web"})
+	r.Delivered(1, 2)
+	receive(t, heard, "another try")
+	l.setFail(nil)
+	receive(t, l.wrote, "the write")
+	r.Ack(Ack{1, "/demo", "c2", "web"})
+	r.Close()
+	if got := l.text(1); got != "7 c0,c1,c2" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestReceiptsAreBounded(t *testing.T) {
+	l := newLedger()
+	l.setFail(errors.New("refused"))
+	var mu sync.Mutex
+	dropped := 0
+	heard := make(chan error, 10_000)
+	r := NewReceipts(l, ReceiptsOptions{
+		Interval: time.Hour, Max: 3,
+		OnDrop:  func(n int) { mu.Lock(); dropped += n; mu.Unlock() },
+		OnError: func(err error) { heard <- err },
+	})
+	for i := range 5 {
+		r.Ack(Ack{1, "/demo", fmt.Sprint(i), "web"})
+		r.Delivered(int64(i), 1)
+	}
+	r.Delivered(0, 1) // a known message costs nothing
+	if n := r.Queued(); n != 6 {
+		t.Errorf("%d queued, want 3 and 3", n)
+	}
+	r.Close() // the store takes nothing: the rest is lost, and said to be
+	receive(t, heard, "the failed last write")
+	r.Ack(Ack{1, "/demo", "late", "web"})
+	r.Delivered(9, 1)
+	mu.Lock()
+	defer mu.Unlock()
+	if want := 2 + 2 + 6 + 2; dropped != want {
+		t.Errorf("%d dropped, want %d", dropped, want)
+	}
+}
+
+// What comes back from a failed write and what has come meanwhile stay within
+// the bound together; the oldest go.
+func TestRestoreKeepsTheBound(t *testing.T) {
+	dropped := 0
+	r := &Receipts{
+		max: 3, onDrop: func(n int) { dropped += n },
+		acks: []Ack{{ClientID: "new1"}, {ClientID: "new2"}}, delivered: map[int64]int64{1: 1, 2: 1},
+	}
+	r.restore([]Ack{{ClientID: "old1"}, {ClientID: "old2"}, {ClientID: "old3"}}, map[int64]int64{1: 4, 3: 1, 4: 1})
+	var left []string
+	for _, a := range r.acks {
+		left = append(left, a.ClientID)
+	}
+	if got := strings.Join(left, " "); got != "old3 new1 new2" || len(r.delivered) != 3 || r.delivered[1] != 5 || dropped != 3 {
+		t.Errorf("left %s and %v, dropped %d", got, r.delivered, dropped)
+	}
+}
+
+func TestManyAcksAreWrittenInChunks(t *testing.T) {
+	l := newLedger()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Hour})
+	const n = 2*receiptChunk + 1
+	for i := range n {
+		id := fmt.Sprint(i)
+		l.members[id+" r"] = true
+		r.Ack(Ack{1, "/demo", id, "web"})
+	}
+	r.Delivered(1, n)
+	r.Close()
+	if len(l.acks[1]) != n || l.counts[1] != n || l.maxBatch > receiptChunk {
+		t.Errorf("%d acks, %d delivered, at most %d at once", len(l.acks[1]), l.counts[1], l.maxBatch)
+	}
+}
+
+func TestExpiredTargetsAreAskedForAgain(t *testing.T) {
+	l := newLedger()
+	l.members["a r"] = true
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: 1}
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond})
+	defer r.Close()
+	for range 2 {
+		r.Ack(Ack{1, "/demo", "a", "web"})
+		receive(t, l.wrote, "a write")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asked != 2 {
+		t.Errorf("asked %d times, want 2", l.asked)
+	}
+}

@@ -1,0 +1,172 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/room"
+)
+
+// The benchmarks run on a real server and also report what an operation
+// costs there and here: commands and CPU microseconds.
+//
+//	go test ./internal/store -run - -bench .
+
+const benchWorkers = 64
+
+// meter measures both processes between start and report.
+type meter struct {
+	s        *Store
+	commands int64
+	redis    time.Duration
+	own      time.Duration
+}
+
+func (m *meter) start(b *testing.B) {
+	b.Helper()
+	m.commands, m.redis, m.own = m.read(b)
+	b.ResetTimer()
+}
+
+func (m *meter) report(b *testing.B) {
+	b.Helper()
+	b.StopTimer()
+	commands, redis, own := m.read(b)
+	n := float64(b.N)
+	b.ReportMetric(float64(commands-m.commands)/n, "commands/op")
+	b.ReportMetric(float64((redis-m.redis).Microseconds())/n, "redis-µs/op")
+	b.ReportMetric(float64((own-m.own).Microseconds())/n, "own-µs/op")
+	b.ReportMetric(n/b.Elapsed().Seconds(), "ops/s")
+}
+
+func (m *meter) read(b *testing.B) (commands int64, redis, own time.Duration) {
+	b.Helper()
+	stats, err := infoSection(b.Context(), m.s.rdb, "stats")
+	check(b, err)
+	commands, _ = strconv.ParseInt(stats["total_commands_processed"], 10, 64)
+	cpu, err := infoSection(b.Context(), m.s.rdb, "cpu")
+	check(b, err)
+	for _, field := range []string{"used_cpu_user", "used_cpu_sys"} {
+		seconds, _ := strconv.ParseFloat(cpu[field], 64)
+		redis += time.Duration(seconds * float64(time.Second))
+	}
+	var usage syscall.Rusage
+	check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
+	return commands, redis, time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func benchStore(b *testing.B) (*Store, *meter) {
+	r := realServer(b)
+	s, err := Open(b.Context(), Options{Addresses: r.Addresses, Prefix: fmt.Sprintf("b%d:", prefixes.Add(1))})
+	check(b, err)
+	b.Cleanup(func() {
+		_ = s.rdb.FlushAll(context.Background())
+		_ = s.Close()
+	})
+	return s, &meter{s: s}
+}
+
+// spread runs work b.N times on benchWorkers goroutines.
+func spread(b *testing.B, work func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range benchWorkers {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= b.N {
+					return
+				}
+				work(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// BenchmarkPush is one push to the room of one user, durable when it returns.
+func BenchmarkPush(b *testing.B) {
+	s, m := benchStore(b)
+	const users = 1000
+	for n := range 3 {
+		stream(b, s, fmt.Sprint("n", n))
+	}
+	for u := range users {
+		user := fmt.Sprint("u", u)
+		device(b, s, "/bench", user, client.Web, fmt.Sprint("n", u%3), room.ForUser(user))
+	}
+	data := []byte(`{"message":"` + strings.Repeat("x", 180) + `"}`)
+	c := push.NewCommitter(s, push.CommitterOptions{})
+	m.start(b)
+	spread(b, func(i int) {
+		msg := message("/bench", room.ForUser(fmt.Sprint("u", i%users)))
+		msg.PushData = data
+		if err := c.Commit(b.Context(), msg); err != nil {
+			b.Error(err)
+		}
+	})
+	m.report(b)
+	c.Close()
+}
+
+// BenchmarkAcks is one ack of a push to a room of 1,000 devices.
+func BenchmarkAcks(b *testing.B) {
+	s, m := benchStore(b)
+	const devices = 1000
+	ids := make([]string, devices)
+	for d := range devices {
+		ids[d] = device(b, s, "/bench", fmt.Sprint("u", d), client.Platforms[d%3], "n1", "r").ClientID
+	}
+	var batch []*push.Message
+	for range b.N/devices + 1 {
+		batch = append(batch, message("/bench", "r"))
+		if len(batch) == 500 {
+			check(b, s.Accept(b.Context(), batch))
+			batch = batch[:0]
+		}
+	}
+	last := message("/bench", "r")
+	check(b, s.Accept(b.Context(), append(batch, last)))
+	r := push.NewReceipts(s, push.ReceiptsOptions{OnError: func(err error) { b.Error(err) }, OnDrop: func(n int) { b.Errorf("%d dropped", n) }})
+	m.start(b)
+	for i := range b.N {
+		r.Ack(push.Ack{MessageID: last.ID - int64(i/devices), Namespace: "/bench", ClientID: ids[i%devices], Platform: client.Platforms[i%devices%3]})
+		for r.Queued() > 500_000 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	r.Close()
+	m.report(b)
+	if got := must[[]map[string]string](b)(s.Records(b.Context(), []int64{last.ID}))[0][push.FieldAck]; got != fmt.Sprint(min(b.N, devices)) {
+		b.Errorf("%s acks", got)
+	}
+}
+
+// BenchmarkConnect is Claim and Enter of a device with its user room.
+func BenchmarkConnect(b *testing.B) {
+	s, m := benchStore(b)
+	m.start(b)
+	spread(b, func(i int) {
+		user := fmt.Sprint("u", i)
+		id := client.Identity{Namespace: "/bench", UserID: user, Platform: client.Web, UUID: "1"}
+		member := client.Member{Namespace: "/bench", ClientID: id.ID(), UserID: user, Platform: client.Web, Node: "n1"}
+		gen, _, err := s.Claim(b.Context(), member)
+		if err == nil {
+			member.Gen = gen
+			err = s.Enter(b.Context(), member, []string{room.ForUser(user)})
+		}
+		if err != nil {
+			b.Error(err)
+		}
+	})
+	m.report(b)
+}
