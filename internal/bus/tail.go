@@ -16,6 +16,7 @@ import (
 const (
 	blockFor     = time.Second     // one XREAD waits at most so long for an entry
 	opTimeout    = 5 * time.Second // of every other command
+	readGrace    = 2 * time.Second // until a read that should have returned is given up
 	lookEvery    = time.Second     // trim and look at the stream's end
 	backoffFirst = 20 * time.Millisecond
 	backoffMax   = 2 * time.Second
@@ -183,7 +184,7 @@ func (t *tail) step(ctx context.Context) error {
 }
 
 func (t *tail) read(ctx context.Context) ([]redis.XMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, blockFor+opTimeout)
+	ctx, cancel := context.WithTimeout(ctx, blockFor+readGrace)
 	defer cancel()
 	streams, err := t.rdb.XRead(ctx, &redis.XReadArgs{
 		Streams: []string{t.key, t.pos}, Count: t.count, Block: blockFor,

@@ -7,7 +7,8 @@ const exampleWidth = 110
 
 const exampleHead = `# Configuration of lightpush. Every key is listed with its default; keep only those you change.
 #
-# Strongest first: flag (--listen, --redis, --data-dir), environment (LIGHTPUSH_REDIS_DB=1: the key in upper case), this file, default.
+# Strongest first: flag (--listen, --redis, --data-dir), environment (LIGHTPUSH_REDIS_DB=1: the key in upper case),
+# this file, default.
 # Lists are written with commas in flags and variables. Secrets can also come from a file: LIGHTPUSH_ADMIN_PASSWD_FILE.
 #
 # Numbers and booleans are written without quotes (20000, true). What is allowed stands below each explanation.

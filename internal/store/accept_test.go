@@ -1,11 +1,15 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,6 +266,74 @@ func TestExpiry(t *testing.T) {
 		}
 		if got := must[[]push.Target](t)(s.Targets(ctx, []int64{m.ID}))[0]; got.Namespace != "" {
 			t.Errorf("target %+v", got)
+		}
+	})
+}
+
+// TestAcceptChecksReplies holds that a failure of any single write is heard.
+func TestAcceptChecksReplies(t *testing.T) {
+	onEach(t, func(t *testing.T, b *backend) {
+		s := b.open(t, nil)
+		stream(t, s, "n1")
+		device(t, s, "/a", "u", client.Web, "n1", "r")
+		k := s.keys.namespace("/a")
+		for _, key := range []string{
+			s.keys.messageID(), k.history, k.buckets(s.opt.Now())[2].key, bus.StreamKey(s.opt.Prefix, "n1"), s.keys.room("/a", "r").index,
+		} {
+			old := s.rdb.Dump(t.Context(), key)
+			check(t, s.rdb.Del(t.Context(), key).Err())
+			check(t, s.rdb.SAdd(t.Context(), key, "of another type").Err())
+			if err := s.Accept(t.Context(), []*push.Message{message("/a", "r"), message("/b", "r")}); err == nil {
+				t.Errorf("%s failed, but nobody heard", key)
+			}
+			check(t, s.rdb.Del(t.Context(), key).Err())
+			if key == bus.StreamKey(s.opt.Prefix, "n1") {
+				stream(t, s, "n1")
+			} else if old.Err() == nil && b.mini == nil {
+				check(t, s.rdb.Restore(t.Context(), key, 0, old.Val()).Err())
+			}
+		}
+	})
+}
+
+// deafConn loses everything the server answers once it is deaf.
+type deafConn struct {
+	net.Conn
+	deaf *atomic.Bool
+}
+
+func (c deafConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.deaf.Load() {
+		_ = c.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// TestAcceptOnce holds that the writes of a group commit are not sent again
+// when their reply is lost: they may have been executed.
+func TestAcceptOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, b *backend) {
+		var deaf atomic.Bool
+		s := b.open(t, func(o *Options) {
+			o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, network, addr)
+				return deafConn{c, &deaf}, err
+			}
+		})
+		check(t, s.Accept(t.Context(), []*push.Message{message("/a", "r")}))
+		ops := s.appendFigures(nil, []*push.Message{message("/a", "r")})
+		for _, o := range ops {
+			o.once = true
+		}
+		deaf.Store(true)
+		if err := s.run(t.Context(), ops...); err == nil {
+			t.Error("a lost reply was not heard")
+		}
+		deaf.Store(false)
+		if m, _, _, err := s.Counters(t.Context(), "/a", s.opt.Now()); err != nil || m > 2 {
+			t.Errorf("%d pushes are counted, %v", m, err)
 		}
 	})
 }

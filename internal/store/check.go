@@ -40,18 +40,21 @@ func (s *Store) Check(ctx context.Context) (Health, error) {
 func (s *Store) checkServers(ctx context.Context, h *Health) error {
 	cluster, ok := s.rdb.(*redis.ClusterClient)
 	if !ok {
-		return checkServer(ctx, s.rdb, s.opt.Addresses, h)
+		name := strings.Join(s.opt.Addresses, ",")
+		if s.opt.SentinelMaster != "" {
+			name = s.opt.SentinelMaster
+		}
+		return checkServer(ctx, s.rdb, name, h)
 	}
 	var mu sync.Mutex // ForEachMaster calls from one goroutine per server
 	return cluster.ForEachMaster(ctx, func(ctx context.Context, c *redis.Client) error {
 		mu.Lock()
 		defer mu.Unlock()
-		return checkServer(ctx, c, []string{c.Options().Addr}, h)
+		return checkServer(ctx, c, c.Options().Addr, h)
 	})
 }
 
-func checkServer(ctx context.Context, c redis.Cmdable, name []string, h *Health) error {
-	at := strings.Join(name, ",")
+func checkServer(ctx context.Context, c redis.Cmdable, at string, h *Health) error {
 	if info, err := infoSection(ctx, c, "server"); err != nil {
 		return err
 	} else if v := info["redis_version"]; v != "" {
