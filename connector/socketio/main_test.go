@@ -1,6 +1,7 @@
 package socketio_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
@@ -8,10 +9,14 @@ import (
 	"time"
 )
 
-// TestMain fails the run when a goroutine is left.
+// TestMain fails the run when a goroutine is left. The fuzzing engine has some
+// of its own.
 func TestMain(m *testing.M) {
 	before := runtime.NumGoroutine()
 	code := m.Run()
+	if fuzz := flag.Lookup("test.fuzz"); fuzz != nil && fuzz.Value.String() != "" {
+		os.Exit(code)
+	}
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
 		if time.Now().After(deadline) {
 			buf := make([]byte, 1<<20)
