@@ -34,6 +34,7 @@ type backend struct {
 	push       *push.Service
 	names      name.Rules
 	rules      push.Rules
+	readiness  readiness
 }
 
 // namespaceRefresh is how long a missed notice of a changed namespace may go
@@ -75,6 +76,7 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set
 	if b.store, err = store.Open(ctx, options); err != nil {
 		return b, err
 	}
+	b.readiness.ping = b.store.Ping
 	health, err := b.store.Check(ctx)
 	if err != nil {
 		return b, err
@@ -112,6 +114,14 @@ func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*names
 	})
 	b.push = push.NewService(b.committer, nil)
 	return nil
+}
+
+// ready says why this process can not serve, nil when it can.
+func (b *backend) ready() error {
+	if !b.namespaces.Ready() {
+		return namespace.ErrUnavailable
+	}
+	return b.readiness.check()
 }
 
 // invalidator reloads the registry on every notice; it is cheap enough.

@@ -47,6 +47,8 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 		TrustedProxies:    b.cfg.TrustedProxies,
 		AllowedOrigins:    b.cfg.AllowedOrigins,
 		FailuresPerMinute: b.cfg.AuthFailuresPerMinute,
+		RoomsMax:          b.cfg.RoomsPerRequestMax,
+		Ready:             b.ready,
 		Logger:            b.log,
 		Observer:          apiMetrics{b.metrics},
 	})

@@ -13,6 +13,7 @@ type mux struct {
 	engine  map[string]http.Handler // by path without its trailing slash
 	console http.Handler            // nil: not served here
 	rest    http.Handler            // nil: not served here; takes all other paths
+	ready   func() error            // for /health, which the REST API answers where there is one
 }
 
 func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -31,6 +32,12 @@ func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case m.rest != nil:
 		m.rest.ServeHTTP(w, r)
 	case path == "/health":
+		w.Header().Set("From", "light-push")
+		if err := m.ready(); err != nil {
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
 		_, _ = io.WriteString(w, "hello")
 	default:
 		w.Header().Set("From", "light-push")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -246,7 +247,10 @@ func TestPortInUse(t *testing.T) {
 
 func TestConnectorMux(t *testing.T) {
 	engine := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	m := &mux{engine: map[string]http.Handler{"/socket.io": engine, "/push/socket.io": engine}}
+	m := &mux{
+		engine: map[string]http.Handler{"/socket.io": engine, "/push/socket.io": engine},
+		ready:  func() error { return nil },
+	}
 	for path, want := range map[string]int{
 		"/socket.io/": 418, "/socket.io": 418, "/push/socket.io/": 418, "/socket.io/x": 418,
 		"/socket.iox": 404, "/Socket.io/": 404, "/health": 200, "/health/": 404, "/": 404, "/api/auth/push": 404,
@@ -257,6 +261,26 @@ func TestConnectorMux(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("%s = %d, want %d", path, w.Code, want)
 		}
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	asked := 0
+	away := errors.New("away")
+	r := readiness{ping: func(context.Context) error { asked++; return away }}
+	for range 3 {
+		if err := r.check(); !errors.Is(err, away) || !errors.Is(err, errStoreAway) {
+			t.Errorf("error = %v", err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the store was asked %d times within a second", asked)
+	}
+	m := &mux{ready: r.check}
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, httptest.NewRequest("GET", "http://host/health", nil))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("health without a store = %d %v", w.Code, w.Header())
 	}
 }
 

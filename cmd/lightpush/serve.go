@@ -88,7 +88,7 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 		p.backend = nil
 		return err
 	}
-	m := &mux{}
+	m := &mux{ready: p.backend.ready}
 	if p.role != roleLogic {
 		if p.connector, err = startConnector(ctx, p.backend, p.node, portOf(listener)); err != nil {
 			p.connector = nil

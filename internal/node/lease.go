@@ -21,9 +21,9 @@ type Lease struct {
 
 	last atomic.Int64 // unix ms of the last successful beat
 
-	stopOnce sync.Once
-	stop     chan struct{}
-	done     chan struct{}
+	ctx    context.Context // ends with Stop
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 // NewLease returns a lease for node. resync and onError may be nil.
@@ -34,20 +34,18 @@ func NewLease(store Store, node string, ttl time.Duration, resync func(context.C
 	if onError == nil {
 		onError = func(error) {}
 	}
-	return &Lease{
-		store: store, node: node, ttl: ttl, resync: resync, onError: onError,
-		stop: make(chan struct{}), done: make(chan struct{}),
-	}
+	l := &Lease{store: store, node: node, ttl: ttl, resync: resync, onError: onError}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
 }
 
 // Start registers the node and starts the goroutine that renews the lease.
 func (l *Lease) Start(ctx context.Context) error {
 	if _, err := l.store.Beat(ctx, l.node, l.ttl); err != nil {
-		close(l.done)
 		return err
 	}
 	l.last.Store(time.Now().UnixMilli())
-	go l.run()
+	l.wg.Go(l.run)
 	return nil
 }
 
@@ -59,34 +57,24 @@ func (l *Lease) Held() bool {
 
 // Stop ends the renewing; the lease runs out unless Drop follows.
 func (l *Lease) Stop() {
-	l.stopOnce.Do(func() { close(l.stop) })
-	<-l.done
+	l.cancel()
+	l.wg.Wait()
 }
 
 func (l *Lease) run() {
-	defer close(l.done)
 	ticker := time.NewTicker(l.ttl / 3)
 	defer ticker.Stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() { // ends with run: cancel or stop
-		select {
-		case <-l.stop:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	for {
 		select {
-		case <-l.stop:
+		case <-l.ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		beat, done := context.WithTimeout(ctx, storeTimeout)
+		beat, done := context.WithTimeout(l.ctx, storeTimeout)
 		known, err := l.store.Beat(beat, l.node, l.ttl)
 		done()
 		switch {
-		case ctx.Err() != nil:
+		case l.ctx.Err() != nil:
 			return
 		case err != nil:
 			l.onError(err)
@@ -94,7 +82,7 @@ func (l *Lease) run() {
 		}
 		l.last.Store(time.Now().UnixMilli())
 		if !known {
-			l.resync(ctx)
+			l.resync(l.ctx)
 		}
 	}
 }

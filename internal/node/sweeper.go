@@ -22,9 +22,9 @@ type Sweeper struct {
 	onSweep func(node string, clients int)
 	onError func(error)
 
+	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	once   sync.Once
-	done   chan struct{}
+	wg     sync.WaitGroup
 }
 
 // NewSweeper returns a sweeper that looks for expired leases at the given
@@ -36,35 +36,32 @@ func NewSweeper(store Store, id string, every time.Duration, onSweep func(node s
 	if onError == nil {
 		onError = func(error) {}
 	}
-	return &Sweeper{
+	s := &Sweeper{
 		store: store, id: id, every: every, lockTTL: 30 * time.Second,
-		onSweep: onSweep, onError: onError, done: make(chan struct{}),
+		onSweep: onSweep, onError: onError,
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
 }
 
 // Start starts the goroutine; Close ends it.
-func (s *Sweeper) Start() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	go s.run(ctx)
-}
+func (s *Sweeper) Start() { s.wg.Go(s.run) }
 
 // Close stops a running sweep at its next step and waits for the goroutine.
 func (s *Sweeper) Close() {
-	s.once.Do(s.cancel)
-	<-s.done
+	s.cancel()
+	s.wg.Wait()
 }
 
-func (s *Sweeper) run(ctx context.Context) {
-	defer close(s.done)
+func (s *Sweeper) run() {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 			return
 		case <-ticker.C:
-			if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			if err := s.Sweep(s.ctx); err != nil && s.ctx.Err() == nil {
 				s.onError(err)
 			}
 		}

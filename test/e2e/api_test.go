@@ -118,16 +118,19 @@ func (a *api) receipt(id int64) (receipt, error) {
 // waitReceipt polls the report of a message until it shows these figures.
 func (a *api) waitReceipt(id int64, online, acks, iosAcks int) {
 	a.t.Helper()
-	eventually(a.t, eventTimeout, "receipt", func() error {
-		r, err := a.receipt(id)
-		if err != nil {
-			return err
-		}
-		if r.OnlineClientCount != fmt.Sprint(online) || r.AckCount != fmt.Sprint(acks) || r.AckIOSCount != fmt.Sprint(iosAcks) {
-			return fmt.Errorf("%s; want online %d, acks %d, of them ios %d", r, online, acks, iosAcks)
-		}
-		return nil
-	})
+	want := receiptFigures{id, online, acks, iosAcks}
+	eventually(a.t, eventTimeout, "receipt", func() error { return a.receiptIs(want) })
+}
+
+func (a *api) receiptIs(want receiptFigures) error {
+	r, err := a.receipt(want.id)
+	if err != nil {
+		return err
+	}
+	if r.OnlineClientCount != fmt.Sprint(want.online) || r.AckCount != fmt.Sprint(want.acks) || r.AckIOSCount != fmt.Sprint(want.iosAcks) {
+		return fmt.Errorf("%s; want online %d, acks %d, of them ios %d", r, want.online, want.acks, want.iosAcks)
+	}
+	return nil
 }
 
 // roomFigures is one room of the online report.

@@ -25,7 +25,7 @@ const eventTimeout = 20 * time.Second
 //	{"op":"close","c":"a"}
 //
 // opts are the client's own options (transports, query, auth, path). pushAck says how a push is acknowledged:
-// "event" emits ackPush, "native" calls the callback argument, "" not at all.
+// "event" emits ackPush, twice as a careful application may, "native" calls the callback argument, "" not at all.
 //
 // Reports, one JSON object per line on its stdout: ready; connect and transport (transport); upgrade (transport);
 // event (name, args, canAck); ack (tag, args); connect_error and error (message); disconnect (reason).

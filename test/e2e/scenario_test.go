@@ -127,6 +127,8 @@ func runCore(t *testing.T, r rig, name string) {
 	join := emission{Event: "joinRoom", Args: []any{[]string{room}}, Ack: "join"}
 	leave := emission{Event: "leaveRoom", Args: []any{[]string{room}}, Ack: "leave"}
 
+	receipts := receiptBook{api: r.api}
+
 	// Connect, and join in the connect handler, before ok: answered all the same.
 	r.open(t, a, ann, false, "event", join)
 	r.open(t, b, ben, false, "native", join)
@@ -141,15 +143,15 @@ func runCore(t *testing.T, r rig, name string) {
 	if got := r.wantPush(t, b, room, "room", id); r.lib != "py" && !got.CanAck {
 		t.Errorf("push offers no native acknowledgement")
 	}
-	r.api.waitReceipt(id, 2, 2, 1)
+	receipts.want(id, 2, 2, 1)
 
 	// To one user each: one delivery, one receipt.
 	id = r.api.push(ann.userRoom(), pushBody("to ann"))
 	r.wantPush(t, a, ann.userRoom(), "to ann", id)
-	r.api.waitReceipt(id, 1, 1, 0)
+	receipts.want(id, 1, 1, 0)
 	id = r.api.push(ben.userRoom(), pushBody("to ben"))
 	r.wantPush(t, b, ben.userRoom(), "to ben", id)
-	r.api.waitReceipt(id, 1, 1, 1)
+	receipts.want(id, 1, 1, 1)
 
 	// A client's own push reaches the others and not itself.
 	r.drv.emit(t, b, emission{Event: "push", Args: []any{map[string]any{"room": room, "pushData": pushBody("by ben")}}, Ack: "push"})
@@ -163,7 +165,7 @@ func runCore(t *testing.T, r rig, name string) {
 	r.drv.wantOK(t, a, "leave")
 	id = r.api.push(room, pushBody("left"))
 	r.wantPush(t, b, room, "left", id)
-	r.api.waitReceipt(id, 1, 1, 1)
+	receipts.want(id, 1, 1, 1)
 	r.wantPush(t, a, ann.userRoom(), "after left", r.api.push(ann.userRoom(), pushBody("after left")))
 	r.wantNoPush(t, a, "left")
 
@@ -175,6 +177,42 @@ func runCore(t *testing.T, r rig, name string) {
 	r.drv.close(t, b)
 	r.drv.takeKind(t, b, "disconnect")
 	r.api.waitOnline(room, 0, eventTimeout)
+
+	// Nothing came twice, and no late ack was counted again.
+	for _, c := range []string{a, b} {
+		for _, rep := range r.drv.seen(c) {
+			if rep.Name == "push" {
+				t.Errorf("client %s got a push nobody expected: %v", c, rep)
+			}
+		}
+	}
+	receipts.check(t)
+}
+
+// receiptBook remembers which figures a receipt had reached, to see at the end that it stayed there.
+type receiptBook struct {
+	api  *api
+	seen []receiptFigures
+}
+
+type receiptFigures struct {
+	id                    int64
+	online, acks, iosAcks int
+}
+
+func (b *receiptBook) want(id int64, online, acks, iosAcks int) {
+	b.api.t.Helper()
+	b.api.waitReceipt(id, online, acks, iosAcks)
+	b.seen = append(b.seen, receiptFigures{id, online, acks, iosAcks})
+}
+
+func (b *receiptBook) check(t *testing.T) {
+	t.Helper()
+	for _, want := range b.seen {
+		if err := b.api.receiptIs(want); err != nil {
+			t.Errorf("a receipt changed: %v", err)
+		}
+	}
 }
 
 // wantTransport checks the transport the client really uses; an upgrade may still be under way at connect.

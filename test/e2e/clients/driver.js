@@ -56,7 +56,8 @@ function open(cmd) {
       report(c, 'event', { name, args, canAck: answer !== null });
       if (name !== 'push') return;
       if (pushAck === 'native' && answer) answer();
-      if (pushAck === 'event') socket.emit('ackPush', { id: args[0].id });
+      // Twice, once with the id as text: a device counts once.
+      if (pushAck === 'event') socket.emit('ackPush', { id: args[0].id }).emit('ackPush', { id: String(args[0].id) });
     });
   }
 }

@@ -46,7 +46,9 @@ class Client:
         def handle(*args):
             report(self.c, "event", name=name, args=list(args), canAck=False)
             if name == "push" and self.cmd.get("pushAck") == "event":
-                self.sio.emit("ackPush", {"id": args[0]["id"]}, namespace=self.namespace)
+                # Twice, once with the id as text: a device counts once.
+                for id in (args[0]["id"], str(args[0]["id"])):
+                    self.sio.emit("ackPush", {"id": id}, namespace=self.namespace)
 
         return handle
 

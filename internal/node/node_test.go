@@ -1,0 +1,214 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lightpush/lightpush/internal/client"
+)
+
+// fake is a Store in memory whose clock is the test's.
+type fake struct {
+	mu       sync.Mutex
+	leases   map[string]bool // node → expired
+	listed   map[string][]client.Member
+	locks    map[string]string
+	expelled []string
+	dropped  []string
+	beats    chan string // capacity decides whether Beat waits
+	fail     error
+}
+
+func newFake() *fake {
+	return &fake{
+		leases: map[string]bool{}, listed: map[string][]client.Member{}, locks: map[string]string{},
+		beats: make(chan string, 100),
+	}
+}
+
+func (f *fake) Beat(_ context.Context, node string, _ time.Duration) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil {
+		return false, f.fail
+	}
+	_, known := f.leases[node]
+	f.leases[node] = false
+	select {
+	case f.beats <- node:
+	default:
+	}
+	return known, nil
+}
+
+func (f *fake) Drop(_ context.Context, node string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.leases, node)
+	delete(f.listed, node)
+	f.dropped = append(f.dropped, node)
+	return nil
+}
+
+func (f *fake) Expired(context.Context) (dead []string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for node, expired := range f.leases {
+		if expired {
+			dead = append(dead, node)
+		}
+	}
+	slices.Sort(dead)
+	return dead, f.fail
+}
+
+func (f *fake) Lock(_ context.Context, node, by string, _ time.Duration) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if holder, held := f.locks[node]; held && holder != by {
+		return false, nil
+	}
+	f.locks[node] = by
+	return true, nil
+}
+
+func (f *fake) Connections(_ context.Context, node string, cursor uint64, count int) ([]client.Member, uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rest := f.listed[node][cursor:]
+	if len(rest) <= count {
+		return rest, 0, nil
+	}
+	return rest[:count], cursor + uint64(count), nil
+}
+
+func (f *fake) Expel(_ context.Context, members []client.Member, reason string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range members {
+		f.expelled = append(f.expelled, m.ClientID+" "+reason)
+	}
+	return nil
+}
+
+func TestSweep(t *testing.T) {
+	f := newFake()
+	f.leases = map[string]bool{"alive": false, "dead": true, "taken": true}
+	f.locks["taken"] = "another sweeper"
+	const clients = 2*sweepStep + 7
+	for i := range clients {
+		f.listed["dead"] = append(f.listed["dead"], client.Member{ClientID: fmt.Sprint(i)})
+	}
+	f.listed["alive"] = []client.Member{{ClientID: "x"}}
+	swept := map[string]int{}
+	s := NewSweeper(f, "me", time.Hour, func(node string, n int) { swept[node] = n }, nil)
+	defer s.Close() // also without Start
+	if err := s.Sweep(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.expelled) != clients || f.expelled[0] != "0 network" || swept["dead"] != clients || len(swept) != 1 {
+		t.Errorf("expelled %d, swept %v", len(f.expelled), swept)
+	}
+	if !slices.Equal(f.dropped, []string{"dead"}) {
+		t.Errorf("dropped %v", f.dropped)
+	}
+}
+
+func TestSweepError(t *testing.T) {
+	f := newFake()
+	f.fail = errors.New("away")
+	if err := NewSweeper(f, "me", time.Hour, nil, nil).Sweep(context.Background()); !errors.Is(err, f.fail) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestSweeperRuns(t *testing.T) {
+	f := newFake()
+	f.leases["dead"] = true
+	swept := make(chan string, 1)
+	s := NewSweeper(f, "me", time.Millisecond, func(node string, _ int) { swept <- node }, nil)
+	s.Start()
+	defer s.Close()
+	select {
+	case node := <-swept:
+		if node != "dead" {
+			t.Errorf("swept %s", node)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing was swept")
+	}
+}
+
+func TestLease(t *testing.T) {
+	f := newFake()
+	resynced := make(chan struct{}, 10)
+	l := NewLease(f, "a", 30*time.Millisecond, func(context.Context) { resynced <- struct{}{} }, nil)
+	if l.Held() {
+		t.Error("held before it was started")
+	}
+	if err := l.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Stop()
+	for range 4 { // it is renewed
+		select {
+		case <-f.beats:
+		case <-time.After(10 * time.Second):
+			t.Fatal("no beat")
+		}
+	}
+	if len(resynced) != 0 {
+		t.Error("resync without a reason")
+	}
+	_ = f.Drop(context.Background(), "a") // swept although it lives
+	select {
+	case <-resynced:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no resync")
+	}
+}
+
+func TestLeaseSurvivesErrors(t *testing.T) {
+	f := newFake()
+	failed := make(chan error, 100)
+	l := NewLease(f, "a", 30*time.Millisecond, nil, func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	})
+	if err := l.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Stop()
+	f.mu.Lock()
+	f.fail = errors.New("away")
+	f.mu.Unlock()
+	<-failed
+	f.mu.Lock()
+	f.fail = nil
+	f.mu.Unlock()
+	for len(f.beats) > 0 {
+		<-f.beats
+	}
+	select {
+	case <-f.beats:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no beat after the store came back")
+	}
+}
+
+func TestLeaseStartFails(t *testing.T) {
+	f := newFake()
+	f.fail = errors.New("away")
+	l := NewLease(f, "a", time.Hour, nil, nil)
+	if err := l.Start(context.Background()); !errors.Is(err, f.fail) {
+		t.Errorf("error = %v", err)
+	}
+	l.Stop()
+}
