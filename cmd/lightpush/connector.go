@@ -150,6 +150,7 @@ func (c *connector) paths() map[string]http.Handler {
 // the cluster.
 func (c *connector) stop(ctx context.Context) error {
 	err := c.server.Shutdown(ctx)
+	c.hub.Close()
 	c.reader.Close()
 	c.receipts.Close()
 	c.callbacks.Close(ctx)
@@ -169,6 +170,9 @@ func (c *connector) stop(ctx context.Context) error {
 
 // abort frees what a failed start has made.
 func (c *connector) abort() {
+	if c.hub != nil {
+		c.hub.Close()
+	}
 	if c.reader != nil {
 		c.reader.Close()
 	}

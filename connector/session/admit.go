@@ -52,7 +52,7 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 		return err
 	}
 	s.Data = d
-	return d.enter(append([]string{room.ForUser(d.member.UserID)}, rooms...))
+	return d.enter(ctx, append([]string{room.ForUser(d.member.UserID)}, rooms...))
 }
 
 // mergeAuth adds the members of SIO5's auth object to the query; the URL wins
@@ -147,35 +147,39 @@ func (d *device) callbackRooms(rooms []string) []string {
 
 func isSet(s *string) bool { return s != nil && *s != "" }
 
-// enter claims the client id and registers the connection everywhere. Store
-// writes do not use the client's context: a client that leaves must not stop
-// them half way.
-func (d *device) enter(rooms []string) (err error) {
-	h := d.hub
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	gen, prev, err := h.opts.Presence.Claim(ctx, d.member)
+// enter claims the client id and registers the connection everywhere. ctx is
+// the client's and ends only the wait for a turn: a client that leaves must
+// not stop the writes half way.
+func (d *device) enter(ctx context.Context, rooms []string) error {
+	give, err := d.hub.turns.take(ctx)
 	if err != nil {
-		h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("claim client id")
+		return tryLater(err) // gone; nobody reads this
+	}
+	defer give()
+	write, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	gen, prev, err := d.hub.opts.Presence.Claim(write, d.member)
+	if err != nil {
+		d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("claim client id")
 		return tryLater(errStore)
 	}
 	d.member.Gen = gen
 	entered := false
 	defer func() { // also when something panics
 		if !entered {
-			d.forget(rooms)
+			d.hub.background.Go(func() { d.forget(rooms) })
 		}
 	}()
-	h.takeOver(ctx, d, prev)
+	d.hub.takeOver(write, d, prev)
 	if err := d.socket.Join(rooms...); err != nil {
 		return tryLater(err) // gone already; nobody reads this
 	}
-	err = h.opts.Presence.Enter(ctx, d.member, rooms)
+	err = d.hub.opts.Presence.Enter(write, d.member, rooms)
 	switch {
 	case errors.Is(err, client.ErrSuperseded):
 		return refuse(errConflict)
 	case err != nil:
-		h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("register presence")
+		d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("register presence")
 		return tryLater(errStore)
 	}
 	entered = true

@@ -127,7 +127,10 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 		must(t, server.Shutdown(stop))
 		n.http.Close()
 		reader.Close()
-		n.eventually("devices are gone", func() bool { return n.hub.Devices() == 0 })
+		n.hub.Close()
+		if left := n.hub.Devices(); left > 0 {
+			t.Errorf("%d devices after the shutdown", left)
+		}
 		receipts.Close()
 		callbacks.Close(stop)
 		committer.Close()

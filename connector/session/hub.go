@@ -54,6 +54,25 @@ type Limits struct {
 // storeTimeout bounds every store operation made for a client.
 const storeTimeout = 5 * time.Second
 
+// storeTurns is how many presence operations of one node are under way at the
+// same time. In a storm of connects the others wait their turn here, where no
+// time-out runs, and not inside the store, where it does. It is wide enough
+// for the store to fill its pipelines.
+const storeTurns = 256
+
+// turns bounds what is under way; who waits is bounded by the connections.
+type turns chan struct{}
+
+// take waits for a turn; give ends it. ctx ends the waiting.
+func (t turns) take(ctx context.Context) (give func(), err error) {
+	select {
+	case t <- struct{}{}:
+		return func() { <-t }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // refusalGrace is how long a refused client may keep its connection without
 // joining another namespace (B19).
 const refusalGrace = 5 * time.Second
@@ -69,6 +88,11 @@ type Hub struct {
 	root      *socketio.Namespace
 	pushes    *intervals
 	latest    atomic.Int64 // greatest message id seen, to complete native ack ids
+	turns     turns
+
+	closing    context.Context // ends with Close
+	close      context.CancelFunc
+	background sync.WaitGroup // releases after failed connects, kicks of offline namespaces
 
 	mu      sync.Mutex
 	tenants map[string]*socketio.Namespace // by key; made when first admitted
@@ -95,8 +119,10 @@ func NewHub(server *socketio.Server, o Options) *Hub {
 	h := &Hub{
 		opts: o, server: server, behaviour: &socketio.Behaviour{},
 		pushes:  newIntervals(o.Limits.PushInterval),
+		turns:   make(turns, storeTurns),
 		tenants: map[string]*socketio.Namespace{}, devices: map[deviceKey]*device{},
 	}
+	h.closing, h.close = context.WithCancel(context.Background())
 	// "/" is where SIO4 clients are before they ask for their namespace; it
 	// has no events.
 	h.root = server.NewNamespace(namespace.Root, &socketio.Behaviour{})

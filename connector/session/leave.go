@@ -21,10 +21,10 @@ func (h *Hub) disconnected(s *socketio.Socket, reason engineio.Reason) {
 	}
 }
 
-// forget takes the connection out of the hub and of the store. Releases are
-// compared by generation, so that one that comes late harms nobody. A store
-// that does not answer is asked again for a while; after that the sweep of
-// this node, or the device's next connect, sets things right.
+// forget takes the connection out of the hub and of the store. A release is
+// compared by generation, so that one that comes late harms nobody; while the
+// store does not answer it is repeated until the hub closes, after which the
+// sweep of this node sets things right.
 func (d *device) forget(rooms []string) {
 	h := d.hub
 	key := deviceKey{d.member.Namespace, d.member.ClientID}
@@ -33,21 +33,36 @@ func (d *device) forget(rooms []string) {
 		delete(h.devices, key)
 	}
 	h.mu.Unlock()
-	pause := 100 * time.Millisecond
-	for attempt := 0; ; attempt++ {
-		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-		err := h.opts.Presence.Release(ctx, d.member, rooms, client.ReasonNetwork)
-		cancel()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := d.release(rooms)
 		if err == nil {
 			return
 		}
-		if attempt == 5 {
+		select {
+		case <-h.closing.Done():
 			h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("release presence")
 			return
+		case <-time.After(pause):
 		}
-		time.Sleep(pause)
-		pause *= 2
 	}
+}
+
+func (d *device) release(rooms []string) error {
+	give, err := d.hub.turns.take(d.hub.closing)
+	if err != nil {
+		return err
+	}
+	defer give()
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	return d.hub.opts.Presence.Release(ctx, d.member, rooms, client.ReasonNetwork)
+}
+
+// Close ends what runs in the background; releases that wait for the store
+// give up. Call it when the server has been shut down.
+func (h *Hub) Close() {
+	h.close()
+	h.background.Wait()
 }
 
 // Kick ends connections of a client id that are older than a newer one
@@ -71,13 +86,13 @@ const kickRate = 500
 func (h *Hub) NamespacesChanged(changed []*namespace.Namespace) {
 	for _, ns := range changed {
 		if tenant, ok := h.existingTenant(ns.Key); ok && ns.Offline && tenant.Len() > 0 {
-			go h.kickAll(tenant)
+			h.background.Go(func() { h.kickAll(tenant) })
 		}
 	}
 }
 
-// kickAll ends by itself: when everybody has left or the namespace is online
-// again.
+// kickAll ends when everybody has left, the namespace is online again, or the
+// hub closes.
 func (h *Hub) kickAll(tenant *socketio.Namespace) {
 	ticker := time.NewTicker(time.Second / 50)
 	defer ticker.Stop()
@@ -92,7 +107,11 @@ func (h *Hub) kickAll(tenant *socketio.Namespace) {
 		for _, s := range sockets[:min(len(sockets), kickRate/50)] {
 			s.Disconnect(false)
 		}
-		<-ticker.C
+		select {
+		case <-ticker.C:
+		case <-h.closing.Done():
+			return
+		}
 	}
 }
 

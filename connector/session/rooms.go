@@ -62,9 +62,15 @@ func (d *device) join(rooms []string) error {
 	if err := d.socket.Join(rooms...); err != nil {
 		return err
 	}
+	give, err := d.hub.turns.take(d.hub.closing)
+	if err != nil {
+		d.socket.Leave(rooms...)
+		return errStore
+	}
+	defer give()
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	err := d.hub.opts.Presence.Join(ctx, d.member, rooms)
+	err = d.hub.opts.Presence.Join(ctx, d.member, rooms)
 	if err == nil {
 		return nil
 	}
@@ -86,16 +92,30 @@ func (d *device) leaveRoom(e *socketio.Event) {
 	}
 	rooms = slices.DeleteFunc(rooms, func(r string) bool { return !d.hub.opts.Names.Room(r) })
 	if len(rooms) > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-		defer cancel()
-		if err := d.hub.opts.Presence.Leave(ctx, d.member, rooms); err != nil && !isSuperseded(err) {
-			d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("leave rooms")
-			_ = e.Ack(answerError(errStore.Error()))
+		if err := d.leave(rooms); err != nil {
+			_ = e.Ack(answerError(err.Error()))
 			return
 		}
-		d.socket.Leave(rooms...)
 	}
 	_ = e.Ack(answerOK)
+}
+
+// leave ends the membership in the store first, so that a failure leaves
+// everything as it was.
+func (d *device) leave(rooms []string) error {
+	give, err := d.hub.turns.take(d.hub.closing)
+	if err != nil {
+		return errStore
+	}
+	defer give()
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if err := d.hub.opts.Presence.Leave(ctx, d.member, rooms); err != nil && !isSuperseded(err) {
+		d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("leave rooms")
+		return errStore
+	}
+	d.socket.Leave(rooms...)
+	return nil
 }
 
 // roomArgs reads the first argument: one name or an array of names; numbers

@@ -31,9 +31,8 @@ type roomLists struct {
 }
 
 const (
-	// noteMax bounds the rooms remembered while Redis is away. It is only
-	// reached by more distinct rooms changing, all for the worse the
-	// reconciliation corrects.
+	// noteMax bounds the distinct rooms remembered while Redis is away. What
+	// is beyond is told as an error and corrected by ReconcileRooms.
 	noteMax = 200_000
 	// noteEvery is the pause between flushes, in which transitions gather
 	// and cancel each other out.
