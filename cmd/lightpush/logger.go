@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"gopkg.in/natefinch/lumberjack.v2"
 
@@ -14,8 +16,9 @@ import (
 )
 
 func init() {
-	// A setting of the whole package, so it is made before anything logs.
+	// Settings of whole packages, so they are made before anything logs.
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
+	redis.SetLogger(quiet{})
 }
 
 // newLogger returns the logger the configuration asks for and what closes
@@ -50,6 +53,12 @@ func newLogger(cfg config.Config, r role, address string, stderr io.Writer) (zer
 func rotated(dir, file string) *lumberjack.Logger {
 	return &lumberjack.Logger{Filename: filepath.Join(dir, file), MaxSize: 10, MaxBackups: 1}
 }
+
+// quiet drops what go-redis would print to stderr, refused dials and the like:
+// the operations that failed report it themselves.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // isTerminal reports whether w is a character device.
 func isTerminal(w io.Writer) bool {

@@ -8,12 +8,14 @@ import (
 	"github.com/lightpush/lightpush/internal/node"
 	"github.com/lightpush/lightpush/logic/api"
 	"github.com/lightpush/lightpush/logic/report"
+	"github.com/lightpush/lightpush/logic/schedule"
 )
 
 // logic is the role that serves the REST API and keeps the store tidy.
 type logic struct {
 	api       *api.API
 	sweeper   *node.Sweeper
+	schedule  *schedule.Scheduler
 	generated string // the administrator's password, when it was generated now
 }
 
@@ -62,8 +64,33 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 			b.log.Warn().Str("node", node).Int("clients", clients).Msg("a node has died; its clients are offline now")
 		},
 		func(err error) { b.log.Error().Err(err).Msg("sweep dead nodes") })
+	l.schedule = schedule.New(b.store, id, func(job string, err error) {
+		b.log.Error().Err(err).Str("job", job).Msg("housekeeping")
+	})
+	if err := l.schedule.Add("17 * * * *", "rooms", 10*time.Minute, b.reconcileRooms); err != nil {
+		return nil, err
+	}
 	l.sweeper.Start()
+	l.schedule.Start()
 	return l, nil
 }
 
-func (l *logic) stop() { l.sweeper.Close() }
+// reconcileRooms corrects the rooms that namespaces list as having somebody
+// online; a process that died between two steps may have left them wrong.
+func (b *backend) reconcileRooms(ctx context.Context) error {
+	for _, ns := range b.namespaces.List() {
+		fixed, err := b.store.ReconcileRooms(ctx, ns.Key)
+		if err != nil {
+			return err
+		}
+		if fixed > 0 {
+			b.log.Info().Str("namespace", ns.Key).Int("rooms", fixed).Msg("corrected the list of rooms")
+		}
+	}
+	return nil
+}
+
+func (l *logic) stop() {
+	l.schedule.Close()
+	l.sweeper.Close()
+}
