@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -371,6 +372,39 @@ func TestConnect(t *testing.T) {
 		}
 		if got := srv.Of("/admin").RoomLen("room"); got != 0 {
 			t.Errorf("%d left in the room", got)
+		}
+	})
+
+	t.Run("69 leave and join while the server leaves", func(t *testing.T) {
+		srv := serve(t, socketio.Options{}, func(s *socketio.Server) {
+			rootAndAdmin(s)
+			s.Of("/admin").Use(func(context.Context, *socketio.Socket) error { runtime.Gosched(); return nil })
+		})
+		for _, kind := range []string{"ws4", "ws3"} {
+			p := srv.join(t, kind, "/admin")
+			for range 300 {
+				s := socketOf(srv, "/admin", p)
+				left := make(chan struct{})
+				go func() {
+					s.Disconnect(false)
+					close(left)
+				}()
+				p.send("41/admin,", "40/admin,")
+				// Whoever was first: the old socket's DISCONNECT, if any,
+				// precedes the answer, which always comes.
+				answer := p.read()
+				if answer == "41/admin," {
+					answer = p.read()
+				}
+				if !strings.HasPrefix(answer, "40/admin,") {
+					t.Fatalf("got %s", answer)
+				}
+				<-left
+				if handled, err := socketio.ConnectAgain(s); handled || err != nil {
+					t.Fatalf("a closed socket answers CONNECT: %v", err)
+				}
+				p.fence("/admin")
+			}
 		}
 	})
 

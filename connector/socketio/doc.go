@@ -17,8 +17,13 @@
 // connection handler, event handlers, the disconnect handler) runs one after
 // the other in the order of arrival, on a goroutine that exists only while
 // there is something to do. These may block: later events of that client
-// wait, other clients do not. Ack callbacks run on the goroutine that reads
-// the connection and must not block.
+// wait, other clients do not. Resolvers and OnAck run on the goroutine that
+// reads the connection; ack callbacks run there too, or on that of a timer, or
+// on that of whoever ends the socket. Those must not block. A panic in any of
+// them costs its client the connection, and nobody else anything.
+//
+// Start: register, then mount the Server. Stop: Shutdown, which returns when
+// every disconnect handler has.
 //
 // # What cannot get lost
 //
@@ -28,12 +33,25 @@
 // held and follow what that handler has emitted. So the order a client sees
 // is: CONNECT answer, what the connection handler emits, broadcasts.
 //
+// Nothing reaches a client in a namespace after DISCONNECT, and its disconnect
+// handler comes behind the last of its events.
+//
 // # Bounds
 //
 // Events that wait for a slow handler stop the reading of that connection
 // (Options.InboundEvents, InboundBytes); what waits for a slow client is
 // bounded by the engine's SendBuffer, and beyond it the client is disconnected
-// with engineio.ReasonSlowClient.
+// with engineio.ReasonSlowClient. Namespaces per connection and attachments per
+// packet are bounded too, and nothing is kept of namespaces that do not exist.
+//
+// # Locks
+//
+// Socket.mu is held while the engine sends, which orders everything a client
+// gets; the engine never calls back from there. Order: Socket.mu, then
+// lane.mu, a shard of the room table, or the session's; conn.mu, then lane.mu.
+// No callback of the application runs under a lock of this package.
+//
+// The package imports the standard library and connector/engineio.
 //
 // Protocol rules cite the public Socket.IO protocol documents; "SIO4" is
 // revision 4 (spoken by Engine.IO 3 clients), "SIO5" revision 5.

@@ -29,3 +29,8 @@ func PendingBroadcasts(ns *Namespace) int {
 	defer ns.mu.RUnlock()
 	return len(ns.broadcasts)
 }
+
+// ConnectAgain is what another CONNECT packet meets. For a closed socket it
+// must leave the way free for a new one, also in the moment before the lane
+// has noticed.
+func ConnectAgain(s *Socket) (handled bool, err error) { return s.connectAgain() }

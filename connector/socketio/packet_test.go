@@ -37,6 +37,7 @@ var packetCases = []struct {
 	{wire: `0[]`, err: errPayload},
 	{wire: `0"x"`, err: errPayload},
 	{wire: `05{}`, err: errPayload},
+	{wire: `0/,/`, err: errPayload},
 
 	{wire: `1`, want: `DISCONNECT /`},
 	{wire: `1/admin,`, want: `DISCONNECT /admin`},
@@ -245,7 +246,7 @@ func FuzzParsePacket(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, sio4 bool) {
 		p, err := parsePacket(data, sio4, "/admin")
-		if err != nil {
+		if err != nil || (len(p.payload) > 0 && p.payload[0] == '/') { // which is no JSON
 			return
 		}
 		if len(p.namespace) == 0 || p.namespace[0] != '/' || p.attachments > maxAttachments {

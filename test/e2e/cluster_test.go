@@ -49,14 +49,17 @@ func TestCluster(t *testing.T) {
 		d.api(t, 1-logic).waitReceipt(last, len(clients), len(clients), 0)
 	}
 
-	// The same device on the other connector: the newest wins, the old connection's end does not unseat it.
+	// The same device on the other connector: the newest wins. The first connector is frozen meanwhile, so that the
+	// end of the old connection comes late for certain; it must not unseat the new one.
 	ann := identity{"tablet", "ann", "ios"}
 	on(0, "v4", modes[0]).open(t, "old", ann, false, "event", emission{Event: "joinRoom", Args: []any{"lounge"}, Ack: "join"})
 	drv.connected(t, "old", ann.clientID(d.namespace.name))
 	drv.wantOK(t, "old", "join")
+	thaw := d.connectorProcess(0).freeze()
 	on(1, "v2", modes[2]).open(t, "new", ann, false, "event", emission{Event: "joinRoom", Args: []any{"lounge"}, Ack: "join"})
 	drv.connected(t, "new", ann.clientID(d.namespace.name))
 	drv.wantOK(t, "new", "join")
+	thaw()
 	if gone := drv.takeKind(t, "old", "disconnect"); gone.Reason != "io server disconnect" {
 		t.Errorf("the old connection ended with %q, want \"io server disconnect\"", gone.Reason)
 	}

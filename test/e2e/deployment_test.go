@@ -40,6 +40,9 @@ func (d *deployment) adminAPI(t testing.TB, i int) *api {
 // host returns host:port of the i-th connector.
 func (d *deployment) host(i int) string { return strings.TrimPrefix(d.sockets[i], "http://") }
 
+// connectorProcess returns the process of the i-th connector of startRoles.
+func (d *deployment) connectorProcess(i int) *process { return d.procs[len(d.apis)+i] }
+
 // forEachDeployment runs a test against both forms a user can start.
 func forEachDeployment(t *testing.T, test func(t *testing.T, d *deployment)) {
 	t.Run("all-in-one", func(t *testing.T) { test(t, startAllInOne(t, t.TempDir()).deployment) })

@@ -84,10 +84,13 @@ func offendHTTP(t *testing.T, addr string, o offence) {
 	}
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(reactionTimeout))
-	written := make(chan error, 1)
-	go func() { written <- o.bytes(conn) }() // the server may answer, or close, before it has read everything
+	written := make(chan struct{})
+	go func() { // the server may answer, or close, before it has read everything; a failed write shows in the answer
+		defer close(written)
+		_ = o.bytes(conn)
+	}()
 	if o.want == "" {
-		_ = <-written // refused or not, both will do
+		<-written
 		return
 	}
 	var answer bytes.Buffer

@@ -171,6 +171,17 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// freeze stops the process as a long pause of its machine would, until thaw is called.
+func (p *process) freeze() (thaw func()) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		p.t.Fatal(err)
+	}
+	thaw = sync.OnceFunc(func() { _ = p.cmd.Process.Signal(syscall.SIGCONT) })
+	p.t.Cleanup(thaw) // before finish, which was registered earlier
+	return thaw
+}
+
 // terminate asks for the end, by SIGTERM or by closing a piped stdin, and wants exit code 0 within the promised time.
 func (p *process) terminate() {
 	p.t.Helper()
