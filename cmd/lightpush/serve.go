@@ -40,8 +40,7 @@ func serve(ctx context.Context, r role, cfg config.Config, stdout, stderr io.Wri
 
 	p := &process{role: r, cfg: cfg, log: log}
 	if err := p.start(ctx, listener); err != nil {
-		p.stop()
-		return err
+		return errors.Join(err, p.stop())
 	}
 	p.banner(listener).print(stdout)
 	log.Info().Str("role", string(r)).Str("node", p.node).Stringer("address", listener.Addr()).Str("version", version()).Msg("ready")

@@ -79,13 +79,11 @@ func (b Broadcast) send(msgs []*engineio.Message) (n int) {
 	list := b.collect()
 	defer list.free()
 	for _, s := range list.sockets {
-		sent := false
+		deliver := s.deliver
 		if b.volatile {
-			sent = s.deliverVolatile(msgs)
-		} else {
-			sent = s.deliver(msgs)
+			deliver = s.deliverVolatile
 		}
-		if sent {
+		if deliver(msgs) {
 			n++
 		}
 	}

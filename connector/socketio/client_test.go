@@ -392,8 +392,6 @@ func binaryPacket(p string) (data []byte, ok bool) {
 	return data, true
 }
 
-func quote(s string) string { return url.QueryEscape(s) }
-
 // await returns what a channel delivers, within patience.
 func await[T any](t testing.TB, c <-chan T) T {
 	t.Helper()

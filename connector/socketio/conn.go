@@ -1,6 +1,7 @@
 package socketio
 
 import (
+	"errors"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -90,10 +91,11 @@ func (c *conn) judgeHeader(in *incoming) error {
 // ignored some things that SIO5 servers answer with a close (socket.io 2.x
 // and 4.x); everything else closes the connection.
 func (c *conn) violation(err error) error {
-	if c.sio4 {
-		switch err {
-		case errNotJoined, errUnknownType, errServerOnly:
-			return nil
+	if err != nil && c.sio4 {
+		for _, harmless := range []error{errNotJoined, errUnknownType, errServerOnly} {
+			if errors.Is(err, harmless) {
+				return nil
+			}
 		}
 	}
 	return err

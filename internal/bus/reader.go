@@ -25,7 +25,7 @@ type Reader struct {
 	handler Handler
 }
 
-// ReaderOptions; functions may be nil.
+// ReaderOptions of a Reader; functions may be nil.
 type ReaderOptions struct {
 	Prefix string // of all keys
 	Node   string

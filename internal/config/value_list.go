@@ -136,7 +136,7 @@ func (v prefixesValue) set(c *Config, in input) []fault {
 func (v prefixesValue) check(c *Config) []fault {
 	var faults []fault
 	for i, p := range *v.field(c) {
-		why := ""
+		var why string
 		switch {
 		case !p.IsValid():
 			why = "not a network"

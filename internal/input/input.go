@@ -22,7 +22,7 @@ import (
 var ErrNotObject = errors.New("body must be a JSON object")
 
 // ErrSyntax is the answer to a body that is no JSON at all.
-var ErrSyntax = errors.New("Bad Request") //nolint:staticcheck // the wire text of light-push
+var ErrSyntax = errors.New("Bad Request") // the wire text of light-push
 
 // FieldError names the field that was refused and what is allowed there.
 type FieldError struct {

@@ -44,7 +44,7 @@ type pending struct {
 	done chan error // capacity 1
 }
 
-// CommitterOptions; zero values take the defaults named.
+// CommitterOptions of a Committer; zero values take the defaults named.
 type CommitterOptions struct {
 	BatchMax int           // messages per group commit; 512
 	QueueMax int           // messages that may wait; 8192

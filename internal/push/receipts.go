@@ -70,7 +70,7 @@ const (
 	receiptChunk   = 5_000 // acks per store call
 )
 
-// ReceiptsOptions; zero values take the defaults named.
+// ReceiptsOptions of Receipts; zero values take the defaults named.
 type ReceiptsOptions struct {
 	Interval time.Duration // between writes; 20 ms
 	Max      int           // acks that may wait while the store is away; 1,000,000

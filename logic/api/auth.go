@@ -49,7 +49,7 @@ func (a *API) authorizeTenant(c *gin.Context, ex *exchange, name, password strin
 		budget = ""
 	}
 	var ns *namespace.Namespace
-	err, wait := a.failures.attempt(attemptKey{address: ex.address, name: budget}, func() (err error) {
+	wait, err := a.failures.attempt(attemptKey{address: ex.address, name: budget}, func() (err error) {
 		ns, err = a.o.Namespaces.Authenticate(name, password)
 		return err
 	}, isWrongCredential)
@@ -61,7 +61,7 @@ func (a *API) authorizeTenant(c *gin.Context, ex *exchange, name, password strin
 }
 
 func (a *API) authorizeAdmin(c *gin.Context, ex *exchange, name, password string) error {
-	err, wait := a.failures.attempt(attemptKey{address: ex.address, admin: true, name: name}, func() error {
+	wait, err := a.failures.attempt(attemptKey{address: ex.address, admin: true, name: name}, func() error {
 		if name == "" || password == "" || !a.o.Admin.Verify(name, password) {
 			return FailAdmin
 		}

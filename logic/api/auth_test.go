@@ -187,7 +187,7 @@ func TestLimitHoldsForConcurrentLogins(t *testing.T) {
 func TestUnrelatedErrorsAreNotCounted(t *testing.T) {
 	f := newFailures(1, time.Now)
 	for range 10 {
-		err, _ := f.attempt(attemptKey{name: "/demo"}, func() error { return namespace.ErrUnavailable }, isWrongCredential)
+		_, err := f.attempt(attemptKey{name: "/demo"}, func() error { return namespace.ErrUnavailable }, isWrongCredential)
 		if !errors.Is(err, namespace.ErrUnavailable) {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestFailureMemoryIsBounded(t *testing.T) {
 func TestNoLimit(t *testing.T) {
 	f := newFailures(-1, time.Now)
 	for range 1000 {
-		if err, _ := f.attempt(attemptKey{}, func() error { return errWrong }, always); !errors.Is(err, errWrong) {
+		if _, err := f.attempt(attemptKey{}, func() error { return errWrong }, always); !errors.Is(err, errWrong) {
 			t.Fatal(err)
 		}
 	}

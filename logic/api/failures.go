@@ -56,21 +56,21 @@ func newFailures(perMinute int, now func() time.Time) *failures {
 // attempt runs check unless key has failed too often; then it returns
 // FailTooManyLogins and how long to wait. An error of check for which wrong
 // holds uses up the budget.
-func (f *failures) attempt(key attemptKey, check func() error, wrong func(error) bool) (err error, wait time.Duration) { //nolint:staticcheck // the wait explains the error
+func (f *failures) attempt(key attemptKey, check func() error, wrong func(error) bool) (wait time.Duration, err error) {
 	if f.limit == 0 {
-		return check(), 0
+		return 0, check()
 	}
 	b := f.budget(key)
 	b.checking.Lock()
 	defer b.checking.Unlock()
 	now := f.now()
 	if tokens := b.tokens.TokensAt(now); tokens < 1 {
-		return FailTooManyLogins, time.Duration((1 - tokens) / float64(f.limit) * float64(time.Second))
+		return time.Duration((1 - tokens) / float64(f.limit) * float64(time.Second)), FailTooManyLogins
 	}
 	if err = check(); err != nil && wrong(err) {
 		b.tokens.AllowN(now, 1)
 	}
-	return err, 0
+	return 0, err
 }
 
 // budget finds or makes the budget of key, and forgets old ones.
