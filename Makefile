@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 PHASE := test/scripts/phase.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test deps format vet lint test-unit fuzz test-e2e clean
+.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,7 @@ test: ## everything: install what is missing, check, unit tests, fuzzing, end-to
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory test-interop
 	@$(MAKE) --no-print-directory test-e2e
 
 deps: ## install the Debian packages and JavaScript clients the tests need
@@ -39,7 +40,7 @@ format: ## fail on files that are not gofmt-ed
 	@$(PHASE) format test/scripts/gofmt.sh
 
 vet: ## go vet, the end-to-end tests included
-	@$(PHASE) vet $(GO) vet -tags e2e ./...
+	@$(PHASE) vet $(GO) vet -tags e2e,interop ./...
 
 lint: ## golangci-lint with .golangci.yml
 	@$(PHASE) lint $(GOLANGCI_LINT) run ./...
@@ -49,6 +50,9 @@ test-unit: ## unit tests with the race detector; needs nothing but Go
 
 fuzz: ## run every fuzz target for FUZZTIME (5s)
 	@$(PHASE) fuzz test/scripts/fuzz.sh $(FUZZTIME)
+
+test-interop: ## the same transcripts to the engine and to the reference peer
+	@$(PHASE) test-interop $(GO) test -tags interop -count=1 -run TestTranscripts ./test/interop
 
 test-e2e: ## the built binary with official clients, Redis and nginx
 	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/...
