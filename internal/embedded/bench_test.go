@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -171,4 +174,75 @@ func BenchmarkFastForward(b *testing.B) {
 	for b.Loop() {
 		s.engine.m.FastForward(1)
 	}
+}
+
+// BenchmarkScript is one EVALSHA without connection and disk: the join of a room (6 commands), a script whose state has
+// to be checked afterwards, one without commands, and the join as miniredis itself executes it.
+func BenchmarkScript(b *testing.B) {
+	join, err := os.ReadFile(filepath.Join("..", "store", "lua", "room_join.lua"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, bm := range []struct{ name, text string }{
+		{"room_join", string(join)}, {"checked", "local t = {} t[1] = 1 return t[1]"}, {"checked-all", "local t = setmetatable({}, {}) return 1"},
+		{"empty", "return 1"},
+		{"loop", "local n = 0 for i = 1, 10000 do n = n + i % 7 end return n"}, {"miniredis", string(join)},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			s := open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1, ExpireInterval: time.Hour})
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			spec := s.table.lookup("EVALSHA")
+			run := func(args ...string) {
+				s.beginLocked()
+				var reply []byte
+				if bm.name == "miniredis" {
+					reply = s.engine.run(args...)
+				} else {
+					reply = s.engine.execute(spec, args)
+				}
+				if reply[0] == '-' {
+					b.Fatal(string(reply))
+				}
+			}
+			s.engine.run("SCRIPT", "LOAD", bm.text)
+			s.engine.scripts.load(sha1Hex(bm.text), bm.text)
+			b.ReportAllocs()
+			i, sha := 0, sha1Hex(bm.text)
+			for b.Loop() {
+				run("EVALSHA", sha, "4", "m", "i", "u", "d", strconv.Itoa(i%1000), strconv.Itoa(i+1), "web", "n1", "user"+strconv.Itoa(i%1000))
+				i++
+			}
+		})
+	}
+}
+
+// BenchmarkCrowd is many connections at once, each with pipelines of 5 scripts.
+func BenchmarkCrowd(b *testing.B) {
+	ctx := context.Background()
+	join, err := os.ReadFile(filepath.Join("..", "store", "lua", "room_join.lua"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	script := redis.NewScript(string(join))
+	s := open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1})
+	c := redis.NewClient(&redis.Options{Addr: "embedded", Dialer: s.Dial, MaxRetries: -1, PoolSize: 200, ReadTimeout: time.Minute, PoolTimeout: time.Minute, DisableIdentity: true})
+	b.Cleanup(func() { c.Close() })
+	if err := script.Load(ctx, c).Err(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.SetParallelism(100)
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			p := c.Pipeline()
+			for n := range 5 {
+				script.EvalSha(ctx, p, []string{"m", "i", "u", "d"}, i*5+n, i+1, "web", "n1", "user")
+			}
+			if _, err := p.Exec(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)*5/b.Elapsed().Seconds(), "scripts/s")
 }

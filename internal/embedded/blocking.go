@@ -103,7 +103,7 @@ func (c *session) parseBlocking(s *spec, args []string) (attempt, error) {
 	single := func(form ...string) attempt {
 		spec := c.srv.table.lookup(form[0])
 		return attempt{keys: args[1:2], timeout: timeout, try: func(e *engine) []byte {
-			return unlessNil(e.write(spec, form, e.run))
+			return unlessNil(e.write(spec, form))
 		}}
 	}
 	switch s.name {
@@ -115,7 +115,7 @@ func (c *session) parseBlocking(s *spec, args []string) (attempt, error) {
 	pop := c.srv.table.lookup(s.name[1:]) // BLPOP is LPOP on the first key that has something
 	return attempt{keys: keys, timeout: timeout, try: func(e *engine) []byte {
 		for _, key := range keys {
-			reply := unlessNil(e.write(pop, []string{pop.name, key}, e.run))
+			reply := unlessNil(e.write(pop, []string{pop.name, key}))
 			switch {
 			case reply == nil:
 			case reply[0] == '-':

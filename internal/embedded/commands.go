@@ -40,6 +40,7 @@ type spec struct {
 }
 
 const (
+	okReply    = "+OK\r\n"
 	zeroReply  = ":0\r\n"
 	nilReply   = "$-1\r\n"
 	nil3Reply  = "_\r\n"

@@ -18,7 +18,20 @@
 // The engine's clock stands at the Unix epoch, so that miniredis' remaining lifetimes are absolute times: restarting,
 // replaying or idling never shifts them. The package deletes due keys itself (expiry.go) and answers TTL, PTTL and TIME.
 //
+// # Scripts
+//
+// Scripts do not run in miniredis, which builds a Lua state for every call, but here: compiled once (script.go), on a
+// Lua state that serves one script after the other (lua.go), with commands that go straight to the engine (luaredis.go).
+// Conversions, libraries and the wording of errors are miniredis'. A script finds nothing of those before it. Like
+// everything that executes it holds up all others, so it is ended after 5 s, between two instructions; what it has
+// written by then, or by an error, stays and is logged. What only EVAL has brought may be forgotten: EVALSHA then
+// answers NOSCRIPT, as Redis does.
+//
 // # Differences from a Redis server
+//
+// A script may change what it finds among the globals, for itself; Redis refuses that. The metamethods of a table that a
+// script returns are not asked. print, dofile, loadfile, module, require, newproxy and the libraries bit, cmsgpack,
+// struct, io and debug do not exist.
 //
 // Only database 0. Not supported, refused by name: hash field expiry, HyperLogLog, DUMP/RESTORE, COPY, MOVE, SWAPDB,
 // BZMPOP, OBJECT, consumer group commands inside scripts, blocking commands and SUBSCRIBE inside MULTI. An arity error

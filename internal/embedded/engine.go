@@ -27,16 +27,18 @@ type engine struct {
 	effects recordWriter
 	broken  error // an effect that could not be derived; the command's caller gets it
 
-	peer, nested  *server.Peer // executors for commands of connections and of scripts
-	home          *server.Peer // the connection of the package's own commands
-	out, nestedTo *bytes.Buffer
+	peer       *server.Peer // executes the commands
+	home       *server.Peer // the connection of the package's own commands, and of scripts
+	subscribed bool         // the connection whose command runs may be in subscribed mode
+	out        *bytes.Buffer
 
-	inScript bool // Lua is running: hook sees its commands
-	inHook   bool // the hook itself is executing
+	scripts     *scriptCache
+	scriptLimit time.Duration
+	lua         *luaState // for the next script; nil when there is none
+	answer      []byte    // of the last script
 
 	expiry  *expiryIndex
 	lastIDs map[string]streamID // last id of every stream, which survives the deletion of its entries
-	scripts map[string]struct{} // texts in the log by SCRIPT LOAD
 	ready   func(key string)    // called when a key may have got what somebody waits for
 
 	// watchEpoch moves when versions of keys are forgotten; a WATCH from before counts as changed.
@@ -54,13 +56,11 @@ func newEngine(ready func(string)) (*engine, error) {
 	}
 	m.SetTime(epoch)
 	e := &engine{
-		m: m, srv: m.Server(), out: &bytes.Buffer{}, nestedTo: &bytes.Buffer{},
-		expiry: newExpiryIndex(), lastIDs: map[string]streamID{}, scripts: map[string]struct{}{}, ready: ready,
+		m: m, srv: m.Server(), out: &bytes.Buffer{}, scripts: newScriptCache(), scriptLimit: scriptTimeLimit,
+		expiry: newExpiryIndex(), lastIDs: map[string]streamID{}, ready: ready,
 	}
 	e.peer = server.NewPeer(bufio.NewWriter(e.out))
-	e.nested = server.NewPeer(bufio.NewWriter(e.nestedTo))
 	e.table = newCommandTable(e.srv.IsReadOnlyCommand, e.srv.IsRegisteredCommand)
-	e.srv.SetPreHook(e.hook)
 	e.home = e.newConnection(io.Discard)
 	return e, nil
 }
@@ -79,7 +79,7 @@ func (e *engine) close() { e.m.Close() }
 // begin starts a command (or a transaction) at that wall clock: effects are collected anew.
 func (e *engine) begin(now int64) {
 	e.now = now
-	e.broken = nil
+	e.broken, e.subscribed = nil, false
 	e.effects.reset(now)
 	e.attach(e.home)
 }
@@ -97,6 +97,8 @@ func (e *engine) run(args ...string) (reply []byte) {
 			// the command that panicked took it.
 			e.m.TryLock()
 			e.m.Unlock()
+			e.peer.Flush() // what it had answered by then must not come before the next reply
+			e.out.Reset()
 			reply = panicReply(args, r)
 		}
 	}()
@@ -106,40 +108,22 @@ func (e *engine) run(args ...string) (reply []byte) {
 	return e.out.Bytes()
 }
 
-// runNested executes a command of a script. ctx is the script's connection state, which holds miniredis' lock.
-func (e *engine) runNested(ctx any, args ...string) (reply []byte) {
-	defer func() {
-		e.inHook = false
-		if r := recover(); r != nil {
-			reply = panicReply(args, r)
-		}
-	}()
-	e.nestedTo.Reset()
-	e.nested.Ctx = ctx
-	e.inHook = true
-	e.srv.Dispatch(e.nested, args)
-	e.nested.Flush()
-	return e.nestedTo.Bytes()
-}
-
 // panicReply answers a command miniredis panicked on. It is logged like every failed command: replay panics alike.
 func panicReply(args []string, cause any) []byte {
 	return errorReply(fmt.Errorf("ERR the embedded store cannot execute this form of %s: %v", strings.ToUpper(args[0]), cause))
 }
 
-type runner func(args ...string) []byte
-
 // execute runs any command that needs neither a connection nor waiting, and collects its effects.
 func (e *engine) execute(s *spec, args []string) []byte {
 	switch s.kind {
 	case kindWrite:
-		return e.write(s, args, e.run)
+		return e.write(s, args)
 	case kindScript:
-		return e.script(args)
+		return e.script(s, args)
 	case kindLoad:
-		return e.load(args)
+		return e.load(s, args)
 	case kindLifetime:
-		return e.lifetime(s, args, e.run)
+		return e.lifetime(s, args)
 	case kindTime:
 		return e.time()
 	}
@@ -150,7 +134,7 @@ func (e *engine) execute(s *spec, args []string) []byte {
 }
 
 // write executes a write in its deterministic form and notes what to log.
-func (e *engine) write(s *spec, args []string, run runner) []byte {
+func (e *engine) write(s *spec, args []string) []byte {
 	form := args
 	if s.rewrite != nil {
 		var err error
@@ -158,13 +142,13 @@ func (e *engine) write(s *spec, args []string, run runner) []byte {
 			return errorReply(err)
 		}
 	}
-	reply := e.atWall(s, func() []byte { return run(form...) })
+	reply := e.atWall(s, func() []byte { return e.run(form...) })
 	if s.isIdle(form, reply) {
 		return reply
 	}
 	if s.stores && string(reply) == zeroReply {
 		form = []string{"DEL", args[1]}
-		run(form...)
+		e.run(form...)
 		reply = []byte(zeroReply)
 	}
 	if s.effect != nil {
@@ -202,8 +186,7 @@ func (e *engine) replay(rec record) error {
 		s := e.table.lookup(args[0])
 		switch {
 		case s != nil && s.kind == kindLoad:
-			e.run(args...)
-			e.noteScript(args)
+			e.replayLoad(args)
 		case s != nil && s.kind == kindWrite:
 			e.track(args, e.atWall(s, func() []byte { return e.run(args...) }))
 		default:
@@ -312,11 +295,11 @@ func (e *engine) nextStreamID(key string) streamID {
 }
 
 // lifetime answers TTL and PTTL, whose absolute counterpart miniredis knows.
-func (e *engine) lifetime(s *spec, args []string, run runner) []byte {
+func (e *engine) lifetime(s *spec, args []string) []byte {
 	if len(args) != 2 {
-		return run(args...)
+		return e.run(args...)
 	}
-	at, err := parseInt(run("PEXPIRETIME", args[1]))
+	at, err := parseInt(e.run("PEXPIRETIME", args[1]))
 	if err != nil {
 		return errorReply(err)
 	}
@@ -332,33 +315,6 @@ func (e *engine) lifetime(s *spec, args []string, run runner) []byte {
 func (e *engine) time() []byte {
 	sec, micro := strconv.FormatInt(e.now/1000, 10), strconv.FormatInt(e.now%1000*1000, 10)
 	return fmt.Appendf(nil, "*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(sec), sec, len(micro), micro)
-}
-
-// load runs SCRIPT LOAD, FLUSH and EXISTS; loaded scripts outlive a restart.
-func (e *engine) load(args []string) []byte {
-	reply := e.run(args...)
-	if len(args) < 2 || reply[0] == '-' {
-		return reply
-	}
-	switch strings.ToUpper(args[1]) {
-	case "LOAD":
-		if _, ok := e.scripts[args[2]]; !ok {
-			e.effects.add("SCRIPT", "LOAD", args[2])
-		}
-	case "FLUSH":
-		e.effects.add("SCRIPT", "FLUSH")
-	}
-	e.noteScript(args)
-	return reply
-}
-
-func (e *engine) noteScript(args []string) {
-	switch {
-	case len(args) == 3 && strings.EqualFold(args[1], "LOAD"):
-		e.scripts[args[2]] = struct{}{}
-	case len(args) > 1 && strings.EqualFold(args[1], "FLUSH"):
-		clear(e.scripts)
-	}
 }
 
 // checkRead refuses reads in form that are writes in fact.

@@ -145,7 +145,7 @@ func dump(s *Server) string {
 		b.WriteByte('\n')
 	}
 	var texts []string
-	for text := range e.scripts {
+	for _, text := range e.scripts.loaded {
 		texts = append(texts, text)
 	}
 	sort.Strings(texts)

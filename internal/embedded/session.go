@@ -159,6 +159,7 @@ func mayWrite(s *spec) bool {
 func (c *session) beginLocked() {
 	c.srv.beginLocked()
 	c.srv.engine.attach(c.peer)
+	c.srv.engine.subscribed = c.subscribed
 }
 
 // finishLocked logs the effects of what was executed since beginLocked and collects the reply.

@@ -55,15 +55,15 @@ func (w *snapshotWriter) flush() {
 	w.bytes += int64(n)
 }
 
-// chunk collects the members of one key into commands.
-type chunk struct {
+// memberChunk collects the members of one key into commands.
+type memberChunk struct {
 	w     *snapshotWriter
 	head  []string
 	args  []string
 	bytes int
 }
 
-func (c *chunk) add(parts ...string) {
+func (c *memberChunk) add(parts ...string) {
 	if len(c.args) == 0 {
 		c.args = append(c.args, c.head...)
 	}
@@ -76,7 +76,7 @@ func (c *chunk) add(parts ...string) {
 	}
 }
 
-func (c *chunk) flush() {
+func (c *memberChunk) flush() {
 	if len(c.args) > 0 {
 		c.w.add(c.args...)
 	}
@@ -88,7 +88,7 @@ func (c *chunk) flush() {
 func (e *engine) snapshot(w *snapshotWriter) error {
 	db := e.m.DB(0)
 	w.rec.reset(e.now)
-	for text := range e.scripts {
+	for _, text := range e.scripts.loaded {
 		w.add("SCRIPT", "LOAD", text)
 	}
 	expiry := newExpiryIndex()
@@ -125,7 +125,7 @@ func (e *engine) dumpKey(w *snapshotWriter, db *miniredis.RedisDB, key string) e
 	if ttl := db.TTL(key); ttl > 0 {
 		deadline = []string{"PEXPIREAT", key, strconv.FormatInt(ttl.Milliseconds(), 10)}
 	}
-	c := &chunk{w: w}
+	c := &memberChunk{w: w}
 	switch kind := db.Type(key); kind {
 	case "string":
 		v, err := db.Get(key)
