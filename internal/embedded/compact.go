@@ -112,7 +112,7 @@ func (s *Server) adopt(next logFile, temp string) error {
 	l.written.Store(max(last, l.written.Load()))
 	l.failure.Store(nil)
 	if err := syncDir(s.opts.Dir); err != nil {
-		l.fail(err) // after a power failure the old log might be back
+		_ = l.fail(err) // after a power failure the old log might be back
 		s.noteFailure()
 	}
 	if err := old.Close(); err != nil {

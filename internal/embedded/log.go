@@ -116,7 +116,7 @@ func (l *commandLog) writeShadow(buf []byte) {
 func (l *commandLog) drainLocked() {
 	if l.failed() == nil && len(l.pending) > 0 {
 		if err := l.write(l.pending); err != nil {
-			l.fail(err)
+			_ = l.fail(err) // kept; the callers find it
 		} else {
 			l.written.Store(l.appended)
 		}
@@ -177,7 +177,7 @@ func (l *commandLog) failed() error {
 // sync makes what is in the file durable. A failed fsync has lost its pages for good, so it counts like a failed write.
 func (l *commandLog) sync() error {
 	if !l.unsynced.Swap(false) || l.failed() != nil {
-		return nil
+		return nil //nolint:nilerr // that failure has been reported when it happened
 	}
 	l.fileMu.RLock()
 	err := l.file.Sync()

@@ -23,11 +23,17 @@ var (
 	errSyntax     = errors.New("ERR syntax error")
 )
 
+// integer parses a decimal argument. What is none is left to miniredis, which has the error text for it.
+func integer(text string) (v int64, ok bool) {
+	v, err := strconv.ParseInt(text, 10, 64)
+	return v, err == nil
+}
+
 // deadline returns when an expiry option with that value ends, in wall clock ms. ok is false when the value is not an
 // integer.
 func deadline(unit, value string, now int64) (at int64, ok bool, err error) {
-	v, perr := strconv.ParseInt(value, 10, 64)
-	if perr != nil {
+	v, ok := integer(value)
+	if !ok {
 		return 0, false, nil
 	}
 	if v > maxTime || v < -maxTime {
@@ -106,7 +112,7 @@ func rewriteSetex(e *engine, args []string) ([]string, error) {
 	if len(args) != 4 {
 		return args, nil
 	}
-	if v, err := strconv.ParseInt(args[2], 10, 64); err != nil || v <= 0 {
+	if v, ok := integer(args[2]); !ok || v <= 0 {
 		return args, nil
 	}
 	at, _, err := deadline(strings.ToUpper(args[0]), args[2], e.now)

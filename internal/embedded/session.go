@@ -173,7 +173,7 @@ func (c *session) finishLocked(answer []byte) {
 	c.lastSeq = c.srv.log.appended // also what others wrote and this reply may show
 	c.backlog = len(c.srv.log.pending) > 1<<20
 	if err := c.srv.engine.broken; err != nil {
-		c.srv.log.fail(err) // memory and log differ: a new log is due
+		_ = c.srv.log.fail(err) // memory and log differ: a new log is due
 		c.srv.noteFailure()
 	}
 }
