@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/lightpush/lightpush/connector/netpoll"
 )
 
 // patience bounds every wait of these tests; nothing is expected to take that long.
@@ -132,6 +134,12 @@ func newSite(t *testing.T, o Options, extra ...siteOption) *site {
 	st := &site{t: t, peers: make(chan *peer, 20_000)}
 	for _, set := range extra {
 		set(st)
+	}
+	if o.Poller == nil && portable {
+		sendBuffer := o.SendBuffer
+		defaultTo(&sendBuffer, 4<<20)
+		o.Poller = netpoll.NewGoroutines(netpoll.Options{MaxQueued: sendBuffer + frameSlack})
+		t.Cleanup(func() { _ = o.Poller.Close() }) // after Shutdown
 	}
 	server, err := NewServer(o, st)
 	if err != nil {
@@ -314,6 +322,9 @@ type socket struct {
 	nc net.Conn
 	r  *bufio.Reader
 	*peer
+
+	deflate    bool // permessage-deflate was negotiated
+	compressed int  // frames received that were compressed
 }
 
 const wsHeaders = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -413,8 +424,11 @@ func (c *socket) read() string {
 		return "EOF"
 	case err != nil:
 		c.t.Fatalf("reading a frame: %v", err)
-	case !f.Header.Fin || f.Header.Masked || f.Header.Rsv != 0:
+	case !f.Header.Fin || f.Header.Masked || f.Header.Rsv != 0 && !c.deflate:
 		c.t.Fatalf("unexpected frame %+v", f.Header)
+	case f.Header.Rsv != 0:
+		c.compressed++
+		f = inflated(c.t, f)
 	}
 	switch f.Header.OpCode {
 	case ws.OpText, ws.OpBinary:

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -138,7 +139,7 @@ func (c *call) status(code int) {
 // unavailable answers a handshake that could not be completed through no fault of the client.
 func (c *call) unavailable(err error) {
 	status := http.StatusInternalServerError
-	if err == errShuttingDown {
+	if errors.Is(err, errShuttingDown) {
 		status = http.StatusServiceUnavailable
 		c.w.Header().Set("Retry-After", "1")
 	}

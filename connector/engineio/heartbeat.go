@@ -2,20 +2,12 @@ package engineio
 
 import "time"
 
-// alarm is the one timer of a session: f runs once for every Reset that is not overtaken by another Reset or Stop.
-// It is the seam where a timing wheel can replace a runtime timer per session. f may run late or once too often;
-// onAlarm looks at Session.due.
-type alarm interface {
-	Reset(d time.Duration) bool
-	Stop() bool
-}
+// alarm is a Session as the timing wheel sees it: its one timer runs onAlarm, which may come late or once too often
+// and looks at Session.due.
+type alarm Session
 
-// newRuntimeAlarm returns an alarm that is not armed.
-func newRuntimeAlarm(f func()) alarm {
-	t := time.AfterFunc(time.Hour, f)
-	t.Stop()
-	return t
-}
+// Expire implements wheel.Expirer.
+func (a *alarm) Expire() { (*Session)(a).onAlarm() }
 
 // beat is what the alarm of a session stands for.
 type beat uint8
@@ -31,17 +23,12 @@ const (
 func (s *Session) armLocked(b beat, d time.Duration) {
 	s.beat = b
 	s.due = s.srv.now() + d
-	if s.alarm == nil {
-		s.alarm = s.srv.newAlarm(s.onAlarm)
-	}
-	s.alarm.Reset(d)
+	s.srv.wheel.Reset(&s.timer, d, (*alarm)(s))
 }
 
 func (s *Session) disarmLocked() {
 	s.beat = beatNone
-	if s.alarm != nil {
-		s.alarm.Stop()
-	}
+	s.srv.wheel.Stop(&s.timer)
 }
 
 // startHeartbeatLocked arms the first beat of an open session (section 2.9). The beat belongs to the session, not
@@ -73,13 +60,13 @@ func (s *Session) onAlarm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if early := s.due - s.srv.now(); early > 0 && s.beat != beatNone {
-		s.alarm.Reset(early)
+		s.srv.wheel.Reset(&s.timer, early, (*alarm)(s))
 		return
 	}
 	switch s.beat {
 	case beatPing:
 		s.armLocked(beatPong, s.srv.options.PingTimeout)
-		_ = s.sendLocked(pingPacket) // an overflow has closed the session
+		_ = s.sendLocked(nil, pingPackets) // an overflow has closed the session
 	case beatPong, beatSilence:
 		if s.paused != nil {
 			// The client cannot be heard because we do not listen.

@@ -24,6 +24,14 @@ type Message struct {
 
 	units  atomic.Int64            // 1 + UTF-16 units of a text packet; zero: not counted yet
 	base64 atomic.Pointer[b64Form] // made for the first b64 transport
+
+	deflated atomic.Pointer[deflatedForms] // made for the first transport with permessage-deflate
+}
+
+// wireForm is what decides, beside the protocol, about the frames of a message on one WebSocket.
+type wireForm struct {
+	b64     bool // it cannot carry binary (section 2.1)
+	deflate bool // permessage-deflate was negotiated
 }
 
 // b64Form holds the text frames of a binary message for WebSocket transports that cannot carry binary (section 2.8).
@@ -64,6 +72,9 @@ var (
 	pongPacket  = newText(typePong, nil)
 	probePacket = newText(typePong, []byte("probe"))
 	noopPacket  = newText(typeNoop, nil)
+
+	pingPackets = []*Message{pingPacket}
+	pongPackets = []*Message{pongPacket}
 )
 
 // Binary reports whether m is a binary message.
@@ -88,11 +99,16 @@ func (m *Message) utf16Units() int {
 }
 
 // frames returns the buffers to write to a WebSocket. They must not be modified.
-func (m *Message) frames(v Protocol, b64 bool) [][]byte {
+func (m *Message) frames(v Protocol, form wireForm) [][]byte {
+	if form.deflate && m.Len() >= deflateFrom && !(m.binary && form.b64) {
+		if compressed := m.deflate(v); compressed != nil {
+			return compressed
+		}
+	}
 	switch {
 	case !m.binary:
 		return m.slots[:1]
-	case b64:
+	case form.b64:
 		form := m.b64Form()
 		if v == V3 {
 			return form.v3[:]

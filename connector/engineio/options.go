@@ -54,13 +54,19 @@ type Options struct {
 	// HTTPCompression compresses GET answers of at least 1024 bytes with gzip for clients that accept it.
 	HTTPCompression bool
 
+	// PerMessageDeflate accepts the WebSocket extension permessage-deflate (RFC 7692), without context takeover in both
+	// directions: messages of at least 1024 bytes are compressed, once for all sessions that have negotiated it.
+	// What clients send compressed may inflate to MaxPayload. Off by default: it costs CPU, and buffers in the client.
+	PerMessageDeflate bool
+
 	// KeepHeaders names the request headers that Request.Header retains.
 	KeepHeaders []string
 
 	// NewID makes session ids, which must be URL-safe and unguessable. Nil: 15 random bytes in base64url.
 	NewID func() string
 
-	// Poller drives the WebSockets. Nil: a goroutine poller owned by the server.
+	// Poller drives the WebSockets; its bound of unsent bytes should leave room for close frames beyond SendBuffer. Nil: the
+	// best one of the system, see netpoll.New, owned by the server.
 	Poller netpoll.Poller
 
 	// Observer counts; may be nil.

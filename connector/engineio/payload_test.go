@@ -178,7 +178,11 @@ func TestMessage(t *testing.T) {
 	if string(kept.packet()) != "4mine" {
 		t.Fatal("data was not copied")
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = b.frames(V3, false); _ = b.frames(V4, true); _ = m.frames(V4, false) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() {
+		_ = b.frames(V3, wireForm{})
+		_ = b.frames(V4, wireForm{b64: true})
+		_ = m.frames(V4, wireForm{})
+	}); n > 0 {
 		t.Fatalf("%v allocations per frame", n)
 	}
 }

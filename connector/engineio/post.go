@@ -57,16 +57,16 @@ func (c *call) post(s *Session) {
 		s.receivePayload(buf.b, c.r.Header.Get("Content-Type"))
 		s.waitResumed(c.r)
 		s.mu.Lock()
-	} else if err != errBodyTooLarge {
+	} else if !errors.Is(err, errBodyTooLarge) {
 		s.failLocked(ReasonTransportError, closePacket, 0)
 	}
 	s.post = nil
 	s.mu.Unlock()
 
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		c.ok(contentHTML, []byte("ok"))
-	case errBodyTooLarge: // the session goes on
+	case errors.Is(err, errBodyTooLarge): // the session goes on
 		c.status(http.StatusRequestEntityTooLarge)
 	default:
 		c.reset()
@@ -103,7 +103,7 @@ func (s *Session) receivePayload(p []byte, contentType string) {
 		s.mu.Lock()
 		return s.handleAndUnlock(p, false)
 	})
-	if err != nil && err != errStop {
+	if err != nil && !errors.Is(err, errStop) {
 		s.fail(ReasonParseError)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"sync"
 	"time"
 
+	"github.com/lightpush/lightpush/connector/internal/wheel"
 	"github.com/lightpush/lightpush/connector/netpoll"
 )
 
@@ -40,13 +42,14 @@ type Server struct {
 	ownPoller bool
 	keep      []string // canonical names of Options.KeepHeaders
 	epoch     time.Time
-	newAlarm  func(f func()) alarm
+	wheel     *wheel.Wheel // heartbeats and timeouts; closed by Shutdown
 
 	// tasks counts what Shutdown waits for: sessions in the table, OnClose calls, WebSockets.
 	tasks tally
 
 	mu       sync.Mutex // leaf
 	sessions map[string]*Session
+	most     int  // sessions there were since the table was made
 	open     int  // sessions that are not closing
 	closing  bool // Shutdown was called
 }
@@ -68,11 +71,15 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		poller:   o.Poller,
 		sessions: make(map[string]*Session),
 		epoch:    time.Now(),
-		newAlarm: newRuntimeAlarm,
+		wheel:    wheel.New(),
 	}
 	if srv.poller == nil {
+		poller, err := netpoll.New(netpoll.Options{MaxQueued: o.SendBuffer + frameSlack})
+		if err != nil {
+			return nil, fmt.Errorf("engineio: %w", err)
+		}
 		srv.ownPoller = true
-		srv.poller = netpoll.NewGoroutines(netpoll.GoroutineOptions{MaxQueued: o.SendBuffer + frameSlack})
+		srv.poller = poller
 	}
 	for _, name := range o.KeepHeaders {
 		srv.keep = append(srv.keep, textproto.CanonicalMIMEHeaderKey(name))
@@ -117,8 +124,16 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	if srv.ownPoller {
 		_ = srv.poller.Close()
 	}
+	srv.wheel.Close()
 	return err
 }
+
+// Timer is a timer of AfterFunc. Its method Stop reports whether it was armed: then the function will not be called.
+type Timer = wheel.Func
+
+// AfterFunc calls f after d, late by up to 3 % of d and 2 ms, on the goroutine that also sends the heartbeats: f must
+// not block. It costs less than a runtime timer. After Shutdown nothing is called any more.
+func (srv *Server) AfterFunc(d time.Duration, f func()) *Timer { return srv.wheel.AfterFunc(d, f) }
 
 func (srv *Server) snapshot() []*Session {
 	srv.mu.Lock()
@@ -156,6 +171,7 @@ func (srv *Server) register(s *Session) error {
 		if srv.sessions[id] == nil {
 			s.id = id
 			srv.sessions[id] = s
+			srv.most = max(srv.most, len(srv.sessions))
 			srv.open++
 			srv.tasks.add(2) // one until forget, one until OnClose has returned
 			srv.mu.Unlock()
@@ -182,9 +198,17 @@ func (srv *Server) ended() {
 func (srv *Server) forget(s *Session) {
 	srv.mu.Lock()
 	delete(srv.sessions, s.id)
+	if n := len(srv.sessions); srv.most > shrinkFrom && n < srv.most/4 { // a map keeps its memory
+		sessions := make(map[string]*Session, n)
+		maps.Copy(sessions, srv.sessions)
+		srv.sessions, srv.most = sessions, n
+	}
 	srv.mu.Unlock()
 	srv.tasks.done()
 }
+
+// shrinkFrom is the number of sessions for which the table keeps its memory anyway.
+const shrinkFrom = 1024
 
 // now is the monotonic time in nanoseconds.
 func (srv *Server) now() time.Duration { return time.Since(srv.epoch) }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/lightpush/lightpush/connector/internal/wheel"
 )
 
 type sessionState uint8
@@ -24,9 +26,14 @@ type Session struct {
 	// fixed after the handshake
 	srv      *Server
 	id       string
-	protocol Protocol
-	b64      bool   // the polling transport cannot carry binary (section 2.1)
 	jsonp    *jsonp // nil: not a JSONP session
+	protocol Protocol
+	b64      bool // the polling transport cannot carry binary (section 2.1)
+
+	// guarded by mu; here because small fields share a word
+	state  sessionState
+	ending bool // reason is decided
+	beat   beat
 
 	// in is held during OnOpen and OnMessage, and for the length of a POST payload. Taken before mu.
 	in       sync.Mutex
@@ -34,9 +41,7 @@ type Session struct {
 
 	// guarded by mu
 	mu      sync.Mutex
-	state   sessionState
 	reason  Reason   // why it ended
-	ending  bool     // reason is decided
 	request *Request // nil after ReleaseRequest
 	queue   []*Message
 	queued  int           // sum of Message.Len in queue
@@ -45,9 +50,8 @@ type Session struct {
 	socket  *webSocket    // nil: the transport is polling
 	upgrade *upgrade      // nil: no upgrade is running
 	paused  chan struct{} // nil: not paused; closed by Resume
-	beat    beat
-	due     time.Duration // on the clock of Server.now
-	alarm   alarm         // nil until first armed
+	due     time.Duration // of beat, on the clock of Server.now
+	timer   wheel.Timer   // links guarded by the wheel
 }
 
 // ID is the session id.
@@ -98,11 +102,25 @@ func (s *Session) isOpen() bool {
 func (s *Session) Send(msgs ...*Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sendLocked(msgs...)
+	return s.sendLocked(nil, msgs)
 }
 
-// SendVolatile sends the messages only if the transport can take them now: a GET is held, or nothing is unsent on
-// the WebSocket. It reports whether they were sent.
+// SendDeferred is Send for fan-out: on a WebSocket the messages may wait until batch is flushed, so that several of them
+// leave in one system call, and that of other sessions in parallel. They keep their order among themselves and with
+// respect to Send, which does not wait and takes with it what was deferred before. Deferred messages count as
+// unsent. Several messages known together are better given to one call. Errors are those of Send.
+func (s *Session) SendDeferred(batch *Batch, msgs ...*Message) error {
+	s.mu.Lock()
+	err := s.sendLocked(batch, msgs)
+	s.mu.Unlock()
+	if batch.writes.Full() {
+		batch.Flush()
+	}
+	return err
+}
+
+// SendVolatile sends the messages only if the transport can take them now: a GET is held, or nothing waits for the
+// client on the WebSocket. It reports whether they were sent.
 func (s *Session) SendVolatile(msgs ...*Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,10 +134,11 @@ func (s *Session) SendVolatile(msgs ...*Message) bool {
 	} else if s.poll == nil {
 		return false
 	}
-	return s.sendLocked(msgs...) == nil
+	return s.sendLocked(nil, msgs) == nil
 }
 
-func (s *Session) sendLocked(msgs ...*Message) error {
+// sendLocked sends the messages; batch is nil unless they may be deferred.
+func (s *Session) sendLocked(batch *Batch, msgs []*Message) error {
 	if s.state != stateOpen && s.state != stateOpening || s.ending {
 		return ErrClosed
 	}
@@ -127,7 +146,7 @@ func (s *Session) sendLocked(msgs ...*Message) error {
 		return nil
 	}
 	if s.socket != nil && s.state == stateOpen {
-		return s.writeSocketLocked(msgs)
+		return s.writeSocketLocked(batch, msgs)
 	}
 	size := 0
 	for _, m := range msgs {
@@ -341,7 +360,7 @@ func (s *Session) handleAndUnlock(p packet, fromSocket bool) error {
 		if s.protocol == V4 { // only the server pings (section 2.9)
 			s.failLocked(ReasonTransportError, closePacket, 0)
 		} else {
-			_ = s.sendLocked(pongPacket) // plain, whatever the ping carried
+			_ = s.sendLocked(nil, pongPackets) // plain, whatever the ping carried
 		}
 	case typeClose:
 		if !fromSocket { // on a WebSocket only the close frame counts (section 2.4)

@@ -360,7 +360,7 @@ func TestRequestOvertakenByTheEnd(t *testing.T) {
 }
 
 func TestPollerIsClosed(t *testing.T) {
-	closed := netpoll.NewGoroutines(netpoll.GoroutineOptions{})
+	closed := netpoll.NewGoroutines(netpoll.Options{})
 	_ = closed.Close()
 	st := newSite(t, Options{Poller: closed})
 	nc, err := net.Dial("tcp", st.http.Listener.Addr().String())

@@ -17,11 +17,15 @@ func validKey(key string) bool {
 	return err == nil && len(nonce) == 16
 }
 
-// switchingProtocols is the head of the answer that opens a WebSocket.
-func switchingProtocols(key string) []byte {
+// switchingProtocols is the head of the answer that opens a WebSocket; extension is empty when there is none. There is
+// never a subprotocol.
+func switchingProtocols(key, extension string) []byte {
 	sum := sha1.Sum([]byte(key + keySuffix))
-	head := append(make([]byte, 0, 160), "HTTP/1.1 101 Switching Protocols\r\n"+
+	head := append(make([]byte, 0, 256), "HTTP/1.1 101 Switching Protocols\r\n"+
 		"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	head = base64.StdEncoding.AppendEncode(head, sum[:])
+	if extension != "" {
+		head = append(append(head, "\r\nSec-WebSocket-Extensions: "...), extension...)
+	}
 	return append(head, "\r\n\r\n"...)
 }

@@ -2,7 +2,8 @@ package engineio
 
 import (
 	"net/http"
-	"time"
+
+	"github.com/lightpush/lightpush/connector/internal/wheel"
 )
 
 // upgrade is a WebSocket on its way to become the transport of a polling session (section 2.10). Polling stays the
@@ -10,36 +11,39 @@ import (
 type upgrade struct {
 	socket *webSocket
 	probed bool // 2probe has come: GETs are released within releaseInterval
-	timer  *time.Timer
+	timer  wheel.Timer
 }
+
+// Expire implements wheel.Expirer: the upgrade has taken too long.
+func (u *upgrade) Expire() { u.socket.session.expireUpgrade(u) }
 
 // upgradeSession accepts a WebSocket for an existing session. When an upgrade is running or done already it is
 // closed again, which clients expect behind a 101.
 func (c *call) upgradeSession(s *Session) {
-	accept, ok := c.checkKey()
+	key, ok := c.checkKey()
 	if !ok {
 		return
 	}
-	socket := c.newSocket()
+	socket, extension := c.newSocket()
 	if !c.takeOver(socket, s) {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = socket.conn.Write(accept)
+	_ = socket.conn.Write(switchingProtocols(key, extension))
 	if s.state != stateOpen || s.socket != nil || s.upgrade != nil || socket.gone {
 		socket.shutdown(0)
 		return
 	}
 	s.upgrade = &upgrade{socket: socket}
-	s.upgrade.timer = time.AfterFunc(c.srv.options.UpgradeTimeout, func() { s.expireUpgrade(socket) })
+	c.srv.wheel.Reset(&s.upgrade.timer, c.srv.options.UpgradeTimeout, s.upgrade)
 	socket.conn.Resume()
 }
 
-func (s *Session) expireUpgrade(socket *webSocket) {
+func (s *Session) expireUpgrade(u *upgrade) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.upgrade != nil && s.upgrade.socket == socket {
+	if s.upgrade == u {
 		s.dropUpgradeLocked()
 	}
 }
@@ -49,7 +53,7 @@ func (s *Session) dropUpgradeLocked() {
 	if s.upgrade == nil {
 		return
 	}
-	s.upgrade.timer.Stop()
+	s.srv.wheel.Stop(&s.upgrade.timer)
 	s.upgrade.socket.shutdown(0)
 	s.upgrade = nil
 }
@@ -60,7 +64,7 @@ func (s *Session) probeLocked(p packet, err error) error {
 	socket := s.upgrade.socket
 	switch {
 	case err == nil && p.typ == typePing && string(p.data) == "probe":
-		_ = socket.conn.Write(probePacket.frames(s.protocol, socket.b64)...)
+		_ = socket.conn.Write(probePacket.frames(s.protocol, wireForm{})...)
 		s.upgrade.probed = true
 		s.releaseGETLocked(noopPacket)
 		return nil
@@ -76,7 +80,7 @@ func (s *Session) probeLocked(p packet, err error) error {
 // completeUpgradeLocked makes the candidate the transport. What is queued leaves first, in order; a GET that is still
 // held is answered.
 func (s *Session) completeUpgradeLocked() {
-	s.upgrade.timer.Stop()
+	s.srv.wheel.Stop(&s.upgrade.timer)
 	s.socket, s.upgrade = s.upgrade.socket, nil
 	s.releaseGETLocked(noopPacket)
 	if s.paused != nil {
@@ -85,24 +89,24 @@ func (s *Session) completeUpgradeLocked() {
 	queue := s.queue
 	s.queue, s.queued = nil, 0
 	if len(queue) > 0 {
-		_ = s.writeSocketLocked(queue)
+		_ = s.writeSocketLocked(nil, queue)
 	}
 	s.srv.observer.SessionUpgraded(s)
 }
 
-// checkKey validates the WebSocket part of the request (RFC 6455 section 4.2.1) and returns the 101, which no
-// extension and no subprotocol goes into. It answers itself when something is wrong.
-func (c *call) checkKey() (accept []byte, ok bool) {
-	key := c.r.Header.Get("Sec-WebSocket-Key")
+// checkKey validates the WebSocket part of the request (RFC 6455 section 4.2.1). It answers itself when something is
+// wrong.
+func (c *call) checkKey() (key string, ok bool) {
+	key = c.r.Header.Get("Sec-WebSocket-Key")
 	switch {
 	case c.r.Header.Get("Sec-WebSocket-Version") != "13":
 		c.w.Header().Set("Sec-WebSocket-Version", "13")
 		c.w.Header().Set("Connection", "close")
 		c.status(http.StatusUpgradeRequired)
-		return nil, false
+		return "", false
 	case !validKey(key):
 		c.refuse(refuseRequest)
-		return nil, false
+		return "", false
 	}
-	return switchingProtocols(key), true
+	return key, true
 }

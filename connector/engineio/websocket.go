@@ -3,6 +3,7 @@ package engineio
 import (
 	"errors"
 	"net/http"
+	"sync"
 
 	"github.com/gobwas/ws"
 
@@ -14,14 +15,13 @@ import (
 // connection that is only being closed. Which of them is decided by the fields of the session, under its mutex.
 type webSocket struct {
 	// fixed before the connection is read
-	srv     *Server
 	session *Session
 	conn    netpoll.Conn
-	b64     bool // cannot carry binary (section 2.1)
-
-	decoder wsframe.Decoder // callbacks of the poller only
+	form    wireForm
 
 	gone bool // guarded by session.mu: OnClose was called
+
+	decoder wsframe.Decoder // callbacks of the poller only
 }
 
 var _ netpoll.Handler = (*webSocket)(nil)
@@ -31,13 +31,13 @@ var closeFrame = wsframe.AppendClose(nil, 0, "")
 
 // handshakeWebSocket opens a session on a WebSocket. The 101, the open packet and what OnOpen sends leave together.
 func (c *call) handshakeWebSocket() {
-	accept, ok := c.checkKey()
+	key, ok := c.checkKey()
 	if !ok {
 		return
 	}
 	// The connection is attached before the session is known, so that a failure leaves nothing to undo. It is paused
 	// until OnOpen has returned.
-	socket := c.newSocket()
+	socket, extension := c.newSocket()
 	s := c.newSession(socket)
 	if !c.takeOver(socket, s) {
 		return
@@ -46,7 +46,7 @@ func (c *call) handshakeWebSocket() {
 		socket.abandon(err)
 		return
 	}
-	s.start(accept)
+	s.start(switchingProtocols(key, extension))
 }
 
 // start ends the opening of a WebSocket session.
@@ -59,10 +59,10 @@ func (s *Session) start(accept []byte) {
 		return
 	}
 	s.state = stateOpen
-	bufs, size := socket.frames(s.queue)
+	bufs, size := socket.appendFrames([][]byte{accept}, s.queue)
 	s.srv.observer.Sent(len(s.queue), size)
 	s.queue, s.queued = nil, 0
-	err := socket.conn.Write(append([][]byte{accept}, bufs...)...)
+	err := socket.conn.Write(bufs...)
 	switch {
 	case errors.Is(err, netpoll.ErrOverflow): // base64 is longer than what sendLocked has counted
 		_ = s.overflowLocked()
@@ -79,8 +79,17 @@ func (s *Session) start(accept []byte) {
 	}
 }
 
-func (c *call) newSocket() *webSocket {
-	return &webSocket{srv: c.srv, b64: c.param("b64") != "", decoder: wsframe.New(c.srv.options.MaxPayload)}
+// newSocket makes the WebSocket for the request, and the value of the answer's header for extensions.
+func (c *call) newSocket() (socket *webSocket, extension string) {
+	socket = &webSocket{decoder: wsframe.New(c.srv.options.MaxPayload)}
+	socket.form.b64 = c.param("b64") != ""
+	if c.srv.options.PerMessageDeflate {
+		if extension = acceptDeflate(c.r.Header["Sec-Websocket-Extensions"]); extension != "" {
+			socket.form.deflate = true
+			socket.decoder.AllowDeflate()
+		}
+	}
+	return socket, extension
 }
 
 // takeOver hijacks the connection and attaches it, paused. It answers itself when it fails.
@@ -104,16 +113,33 @@ func (c *call) takeOver(socket *webSocket, s *Session) bool {
 	return true
 }
 
-// writeSocketLocked sends messages on the WebSocket.
-func (s *Session) writeSocketLocked(msgs []*Message) error {
-	socket := s.socket
-	bufs, size := socket.frames(msgs)
-	if size > s.srv.options.SendBuffer-socket.conn.Queued() {
+// writeSocketLocked sends messages on the WebSocket, or leaves them to batch unless it is nil.
+func (s *Session) writeSocketLocked(batch *Batch, msgs []*Message) error {
+	if len(msgs) == 1 {
+		return s.writeFramesLocked(batch, msgs[0].frames(s.protocol, s.socket.form), 1, msgs[0].Len())
+	}
+	list := bufferLists.Get().(*bufferList)
+	defer list.release()
+	var size int
+	list.bufs, size = s.socket.appendFrames(list.bufs, msgs)
+	return s.writeFramesLocked(batch, list.bufs, len(msgs), size)
+}
+
+// writeFramesLocked writes the frames of n messages, counted with size bytes.
+func (s *Session) writeFramesLocked(batch *Batch, bufs [][]byte, n, size int) error {
+	conn := s.socket.conn
+	if size > s.srv.options.SendBuffer-conn.Queued() {
 		return s.overflowLocked()
 	}
-	switch err := socket.conn.Write(bufs...); {
+	var err error
+	if batch == nil {
+		err = conn.Write(bufs...)
+	} else {
+		err = batch.writes.Write(conn, bufs...)
+	}
+	switch {
 	case err == nil:
-		s.srv.observer.Sent(len(msgs), size)
+		s.srv.observer.Sent(n, size)
 		return nil
 	case errors.Is(err, netpoll.ErrOverflow):
 		return s.overflowLocked()
@@ -122,18 +148,25 @@ func (s *Session) writeSocketLocked(msgs []*Message) error {
 	}
 }
 
-// frames returns the buffers of the messages for this WebSocket, and the size they are counted with.
-func (socket *webSocket) frames(msgs []*Message) (bufs [][]byte, size int) {
-	v := socket.session.protocol
-	if len(msgs) == 1 { // nothing to allocate
-		return msgs[0].frames(v, socket.b64), msgs[0].Len()
-	}
-	bufs = make([][]byte, 0, 2*len(msgs))
+// appendFrames appends the buffers of the messages for this WebSocket; size is what they are counted with.
+func (socket *webSocket) appendFrames(bufs [][]byte, msgs []*Message) (_ [][]byte, size int) {
 	for _, m := range msgs {
-		bufs = append(bufs, m.frames(v, socket.b64)...)
+		bufs = append(bufs, m.frames(socket.session.protocol, socket.form)...)
 		size += m.Len()
 	}
 	return bufs, size
+}
+
+// bufferList is room for the arguments of one Write.
+type bufferList struct{ bufs [][]byte }
+
+var bufferLists = sync.Pool{New: func() any { return new(bufferList) }}
+
+func (l *bufferList) release() {
+	clear(l.bufs)
+	if l.bufs = l.bufs[:0]; cap(l.bufs) <= 1024 {
+		bufferLists.Put(l)
+	}
 }
 
 // shutdown sends a close frame behind what is queued and closes the connection, also when the client does not answer:
@@ -150,7 +183,7 @@ func (socket *webSocket) shutdown(code ws.StatusCode) {
 // abandon answers a handshake that failed before the 101; see call.unavailable.
 func (socket *webSocket) abandon(err error) {
 	status := "500 Internal Server Error"
-	if err == errShuttingDown {
+	if errors.Is(err, errShuttingDown) {
 		status = "503 Service Unavailable\r\nRetry-After: 1"
 	}
 	_ = socket.conn.Write([]byte("HTTP/1.1 " + status + "\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
@@ -160,7 +193,7 @@ func (socket *webSocket) abandon(err error) {
 // OnData implements netpoll.Handler.
 func (socket *webSocket) OnData(p []byte) error {
 	err := socket.decoder.Feed(p, socket.onFrame)
-	if err != nil && err != errStop {
+	if err != nil && !errors.Is(err, errStop) {
 		socket.end(ReasonTransportError, wsframe.CloseCode(err))
 	}
 	return nil // the connection is closed behind its close frame, not by the poller
@@ -168,8 +201,8 @@ func (socket *webSocket) OnData(p []byte) error {
 
 // OnClose implements netpoll.Handler.
 func (socket *webSocket) OnClose(error) {
-	defer socket.srv.tasks.done()
 	s := socket.session
+	defer s.srv.tasks.done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	socket.gone = true

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/lightpush/lightpush/connector/netpoll"
 )
 
 func TestWebSocket(t *testing.T) {
@@ -97,7 +100,7 @@ func TestWebSocket(t *testing.T) {
 		c.binary("")
 		c.want("close", "EOF")
 	})
-	t.Run("41 permessage-deflate is offered", func(t *testing.T) {
+	t.Run("41 permessage-deflate is offered, off", func(t *testing.T) {
 		c, res := st.dial("EIO=4&transport=websocket", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n", nil)
 		if res.StatusCode != 101 || res.Header.Get("Sec-WebSocket-Extensions") != "" {
 			t.Fatal(res.StatusCode, res.Header)
@@ -191,13 +194,15 @@ func (c *sink) Write(bufs ...[]byte) error {
 	}
 	return nil
 }
-func (c *sink) Queued() int                   { return 0 }
-func (c *sink) Writable() bool                { return true }
-func (c *sink) Pause()                        {}
-func (c *sink) Resume()                       {}
-func (c *sink) CloseAfterFlush(time.Duration) {}
-func (c *sink) Close(error)                   {}
-func (c *sink) RemoteAddr() net.Addr          { return nil }
+func (c *sink) WriteDeferred(_ *netpoll.Batch, bufs ...[]byte) error { return c.Write(bufs...) }
+func (c *sink) Flush()                                               {}
+func (c *sink) Queued() int                                          { return 0 }
+func (c *sink) Writable() bool                                       { return true }
+func (c *sink) Pause()                                               {}
+func (c *sink) Resume()                                              {}
+func (c *sink) CloseAfterFlush(time.Duration)                        {}
+func (c *sink) Close(error)                                          {}
+func (c *sink) RemoteAddr() net.Addr                                 { return nil }
 
 // TestSendAllocatesNothing: a broadcast costs no memory per session.
 func TestSendAllocatesNothing(t *testing.T) {
@@ -205,12 +210,20 @@ func TestSendAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer srv.Shutdown(context.Background())
 	for _, v := range []Protocol{V3, V4} {
 		s := &Session{srv: srv, protocol: v, state: stateOpen}
-		s.socket = &webSocket{srv: srv, session: s, conn: &sink{}}
+		s.socket = &webSocket{session: s, conn: &sink{}}
 		m, b := text("hello"), binary(1, 2)
-		if n := testing.AllocsPerRun(100, func() { _, _ = s.Send(m), s.Send(b) }); n != 0 {
-			t.Errorf("protocol %d: %v allocations", v, n)
+		var batch Batch
+		for name, send := range map[string]func(){
+			"single":   func() { _, _ = s.Send(m), s.Send(b) },
+			"several":  func() { _ = s.Send(m, b, m, b) },
+			"deferred": func() { _, _ = s.SendDeferred(&batch, m), s.SendDeferred(&batch, m, b) },
+		} {
+			if n := testing.AllocsPerRun(1000, send); n >= 1 && !raceEnabled { // a pool is emptied now and then
+				t.Errorf("protocol %d, %s: %v allocations", v, name, n)
+			}
 		}
 	}
 }
@@ -220,15 +233,25 @@ func BenchmarkSend(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer srv.Shutdown(context.Background())
 	out := &sink{}
 	s := &Session{srv: srv, protocol: V4, state: stateOpen}
-	s.socket = &webSocket{srv: srv, session: s, conn: out}
+	s.socket = &webSocket{session: s, conn: out}
 	m := text("hello")
-	b.ReportAllocs()
-	for b.Loop() {
-		_ = s.Send(m)
+	several := texts("a", "b", "c", "d")
+	var batch Batch
+	for name, send := range map[string]func(){
+		"single":   func() { _ = s.Send(m) },
+		"several":  func() { _ = s.Send(several...) },
+		"deferred": func() { _ = s.SendDeferred(&batch, m) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				send()
+			}
+		})
 	}
-	b.SetBytes(int64(m.Len()))
 }
 
 func TestWebSocketOverTLS(t *testing.T) {

@@ -19,7 +19,7 @@ const patience = 10 * time.Second
 const maxQueued = 1 << 20
 
 // pair makes a connected pair: the side for the poller and the client's.
-type pair func(t *testing.T) (server, client net.Conn)
+type pair func(t testing.TB) (server, client net.Conn)
 
 // contract is what every Poller has to keep. newPoller makes one with a bound of maxQueued unsent bytes per
 // connection; connect makes connections of a kind that it supports.
@@ -46,6 +46,12 @@ func contract(t *testing.T, newPoller func() Poller, connect pair) {
 		"flush of nothing":                         testFlushNothing,
 		"poller closes everything":                 testPollerClose,
 		"write while the handler is inside OnData": testWriteInsideHandler,
+		"deferred writes wait for the flush":       testDeferred,
+		"deferred and direct writes keep order":    testDeferredOrder,
+		"deferred writes are bounded":              testDeferredBound,
+		"deferred writes overflow":                 testDeferredOverflow,
+		"deferred writes of several batches":       testDeferredBatches,
+		"close flushes deferred writes":            testDeferredClose,
 	} {
 		t.Run(name, func(t *testing.T) {
 			poller := newPoller()
@@ -508,4 +514,174 @@ func testPollerClose(t *testing.T, r *rig) {
 	if _, err := r.poller.Attach(server, nil, &recorder{}); !errors.Is(err, ErrClosed) {
 		t.Fatal(err)
 	}
+}
+
+func testDeferred(t *testing.T, r *rig) {
+	c, _, client := r.attach("", nil)
+	var batch Batch
+	for _, part := range []string{"a", "", "b", "c"} {
+		if err := batch.Write(c, []byte(part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := batch.Write(c); err != nil {
+		t.Fatal(err)
+	}
+	if c.Queued() != 3 || !c.Writable() {
+		t.Fatal("not deferred", c.Queued(), c.Writable())
+	}
+	batch.Flush()
+	r.read(client, "abc")
+	r.eventually("all is sent", func() bool { return c.Queued() == 0 })
+	batch.Flush() // of nothing
+	if err := batch.Write(c, []byte("again")); err != nil {
+		t.Fatal(err)
+	}
+	batch.Flush()
+	r.read(client, "again")
+}
+
+func testDeferredOrder(t *testing.T, r *rig) {
+	c, _, client := r.attach("", nil)
+	want := ""
+	var batch Batch
+	for i := range 500 {
+		part := fmt.Sprintf("%d,", i)
+		want += part
+		var err error
+		if i%7 == 3 {
+			err = c.Write([]byte(part)) // takes what is deferred with it
+		} else {
+			err = batch.Write(c, []byte(part))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%50 == 49 {
+			batch.Flush()
+		}
+	}
+	r.read(client, want)
+}
+
+// testDeferredBound: so much is not held back, flush or no flush.
+func testDeferredBound(t *testing.T, r *rig) {
+	for _, part := range [][]byte{[]byte("x"), bytes.Repeat([]byte("x"), 10_000)} {
+		c, _, client := r.attach("", nil)
+		var batch Batch
+		n := 0
+		for n < deferBuffers && n*len(part) < deferBytes {
+			if err := batch.Write(c, part); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		r.read(client, string(bytes.Repeat(part, n)))
+		batch.Flush()
+	}
+}
+
+func testDeferredOverflow(t *testing.T, r *rig) {
+	c, h, client := r.attach("", nil)
+	var batch Batch
+	if err := batch.Write(c, make([]byte, maxQueued+1)); !errors.Is(err, ErrOverflow) {
+		t.Fatal(err)
+	}
+	part := bytes.Repeat([]byte("x"), 16<<10)
+	sent := 0
+	r.eventually("overflow", func() bool {
+		err := batch.Write(c, part)
+		if err == nil {
+			sent += len(part)
+		}
+		return errors.Is(err, ErrOverflow)
+	})
+	if q := c.Queued(); q > maxQueued || q == 0 {
+		t.Fatal(q)
+	}
+	r.read(client, string(bytes.Repeat([]byte("x"), sent)))
+	r.eventually("all is sent", c.Writable)
+	c.Close(nil)
+	h.wantClosed(t, nil)
+	if err := batch.Write(c, part); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+	batch.Flush()
+}
+
+// testDeferredBatches: every batch flushes what it owes, and with it what others have deferred.
+func testDeferredBatches(t *testing.T, r *rig) {
+	c, _, client := r.attach("", nil)
+	var first, second Batch
+	for range 20 {
+		_ = first.Write(c, []byte("1"))
+		_ = second.Write(c, []byte("2"))
+		_ = first.Write(c, []byte("1"))
+		second.Flush()
+		r.read(client, "121")
+		r.eventually("the socket is idle", c.Writable)
+	}
+	first.Flush()
+	_ = second.Write(c, []byte("2"))
+	first.Flush()
+	if c.Queued() != 1 {
+		t.Fatal("flushed by a batch that owes nothing")
+	}
+	second.Flush()
+	r.read(client, "2")
+}
+
+func testDeferredClose(t *testing.T, r *rig) {
+	c, h, client := r.attach("", nil)
+	var batch Batch
+	_ = batch.Write(c, []byte("bye"))
+	c.CloseAfterFlush(patience)
+	r.read(client, "bye")
+	r.wantEOF(client)
+	client.Close()
+	h.wantClosed(t, nil)
+	batch.Flush()
+
+	c, h, _ = r.attach("", nil)
+	_ = batch.Write(c, []byte("lost"))
+	c.Close(nil)
+	h.wantClosed(t, nil)
+	batch.Flush()
+}
+
+// TestLargeBatch: it is split among processors.
+func TestLargeBatch(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		p, err := New(Options{Portable: portable})
+		if err != nil {
+			t.Fatal(err)
+		}
+		testLargeBatch(t, &rig{t: t, poller: p, connect: tcpPair})
+		p.Close()
+	}
+}
+
+func testLargeBatch(t *testing.T, r *rig) {
+	conns := make([]Conn, 2*batchShard+1)
+	var batch Batch
+	var readers sync.WaitGroup
+	for i := range conns {
+		var client net.Conn
+		conns[i], _, client = r.attach("", nil)
+		want := fmt.Sprintf("for %d", i)
+		for _, part := range []string{want[:2], want[2:]} {
+			if err := batch.Write(conns[i], []byte(part)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		readers.Go(func() {
+			defer client.Close()
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(client, got); err != nil || string(got) != want {
+				t.Errorf("client %d read %q, %v", i, got, err)
+			}
+		})
+	}
+	batch.Flush()
+	readers.Wait()
 }

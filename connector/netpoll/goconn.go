@@ -18,6 +18,7 @@ type connState uint8
 const (
 	connOpen     connState = iota
 	connFlushing           // CloseAfterFlush: input is discarded
+	connBroken             // epollConn: a write has failed; what the peer had sent is still delivered
 	connClosed
 )
 
@@ -38,8 +39,14 @@ type goConn struct {
 	queue   [][]byte // not yet handed to the socket; nil while idle
 	queued  int      // bytes in queue and in the write that is under way
 	writing bool     // the writer goroutine exists
+	batch   *Batch   // what is queued is deferred, and this is the last batch that owes a Flush
 	flushBy time.Time
 }
+
+var (
+	_ Conn     = (*goConn)(nil)
+	_ Deferrer = (*goConn)(nil)
+)
 
 func newGoConn(g *Goroutines, nc net.Conn, h Handler) *goConn {
 	c := &goConn{poller: g, nc: nc, handler: h, paused: true}
@@ -54,20 +61,51 @@ func newGoConn(g *Goroutines, nc net.Conn, h Handler) *goConn {
 func (c *goConn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
 
 func (c *goConn) Write(bufs ...[]byte) error {
-	size := 0
-	for _, b := range bufs {
-		size += len(b)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.queueLocked(bufs); err != nil {
+		return err
+	}
+	c.flushLocked()
+	return nil
+}
+
+func (c *goConn) WriteDeferred(b *Batch, bufs ...[]byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.queueLocked(bufs); err != nil {
+		return err
+	}
+	switch {
+	case c.writing: // the writer goroutine comes back to it anyway
+	case len(c.queue) >= deferBuffers || c.queued >= deferBytes:
+		c.flushLocked()
+	case len(c.queue) > 0:
+		b.add(c, len(bufs), c.batch != b)
+		c.batch = b
+	}
+	return nil
+}
+
+func (c *goConn) Flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flushLocked()
+}
+
+func (c *goConn) flushLocked() {
+	if len(c.queue) > 0 {
+		c.startWriterLocked()
+	}
+}
+
+func (c *goConn) queueLocked(bufs [][]byte) error {
+	size := sizeOf(bufs)
 	if c.state != connOpen {
 		return ErrClosed
 	}
 	if size > c.poller.options.MaxQueued-c.queued {
 		return ErrOverflow
-	}
-	if size == 0 {
-		return nil
 	}
 	for _, b := range bufs {
 		if len(b) > 0 {
@@ -75,7 +113,6 @@ func (c *goConn) Write(bufs ...[]byte) error {
 		}
 	}
 	c.queued += size
-	c.startWriterLocked()
 	return nil
 }
 
@@ -83,7 +120,7 @@ func (c *goConn) Write(bufs ...[]byte) error {
 // reader is still counted in running, which therefore cannot be zero here.
 func (c *goConn) startWriterLocked() {
 	if !c.writing {
-		c.writing = true
+		c.writing, c.batch = true, nil
 		c.poller.running.Go(c.writeLoop)
 	}
 }
@@ -97,7 +134,7 @@ func (c *goConn) Queued() int {
 func (c *goConn) Writable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state == connOpen && c.queued == 0
+	return c.state == connOpen && !c.writing
 }
 
 func (c *goConn) Pause() {
@@ -181,7 +218,7 @@ func (c *goConn) readLoop(leftover []byte) {
 		}
 	}
 	c.mu.Lock()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		// The peer has stopped sending but may still read what is being flushed; flushBy bounds the writer.
 		for c.state == connFlushing && c.writing {
 			c.readers.Wait()

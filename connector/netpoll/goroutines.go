@@ -3,20 +3,12 @@ package netpoll
 import (
 	"net"
 	"sync"
-	"time"
 )
-
-// GoroutineOptions configure Goroutines. Zero values mean the defaults.
-type GoroutineOptions struct {
-	MaxQueued    int           // unsent bytes of one connection; zero means 4 MiB
-	WriteTimeout time.Duration // for one vectored write; zero means 30 s
-	ReadBuffer   int           // bytes; zero means 4096
-}
 
 // Goroutines is the portable Poller: one reader goroutine per connection, and a writer goroutine only while bytes
 // are queued. Each goroutine ends with its connection; Close waits for all of them.
 type Goroutines struct {
-	options GoroutineOptions // fixed after NewGoroutines
+	options Options // fixed after NewGoroutines
 
 	running sync.WaitGroup // readers and writers
 
@@ -28,16 +20,8 @@ type Goroutines struct {
 var _ Poller = (*Goroutines)(nil)
 
 // NewGoroutines returns a poller without connections.
-func NewGoroutines(o GoroutineOptions) *Goroutines {
-	if o.MaxQueued <= 0 {
-		o.MaxQueued = 4 << 20
-	}
-	if o.WriteTimeout <= 0 {
-		o.WriteTimeout = 30 * time.Second
-	}
-	if o.ReadBuffer <= 0 {
-		o.ReadBuffer = 4096
-	}
+func NewGoroutines(o Options) *Goroutines {
+	o.setDefaults(4 << 10)
 	return &Goroutines{options: o, conns: make(map[*goConn]struct{})}
 }
 

@@ -13,34 +13,50 @@ import (
 	"time"
 )
 
-func newTestGoroutines() Poller { return NewGoroutines(GoroutineOptions{MaxQueued: maxQueued}) }
+func newTestGoroutines() Poller { return NewGoroutines(Options{MaxQueued: maxQueued}) }
 
 func TestGoroutinesTCP(t *testing.T)  { contract(t, newTestGoroutines, tcpPair) }
 func TestGoroutinesTLS(t *testing.T)  { contract(t, newTestGoroutines, tlsPair) }
 func TestGoroutinesPipe(t *testing.T) { contract(t, newTestGoroutines, pipePair) }
 
-func TestGoroutinesWriteTimeout(t *testing.T) {
-	p := NewGoroutines(GoroutineOptions{MaxQueued: 64 << 20, WriteTimeout: 50 * time.Millisecond})
-	defer p.Close()
-	r := &rig{t: t, poller: p, connect: tcpPair}
-	c, h, _ := r.attach("", nil)
-	part := bytes.Repeat([]byte("x"), 16<<20)
-	for range 3 {
-		if err := c.Write(part); err != nil {
+func TestWriteTimeout(t *testing.T) {
+	for _, portable := range []bool{false, true} {
+		p, err := New(Options{Portable: portable, MaxQueued: 64 << 20, WriteTimeout: 50 * time.Millisecond})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	select {
-	case err := <-h.closed:
-		if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
-			t.Fatalf("closed with %v", err)
+		defer p.Close()
+		r := &rig{t: t, poller: p, connect: tcpPair}
+		c, h, _ := r.attach("", nil)
+		part := bytes.Repeat([]byte("x"), 16<<20)
+		for range 3 {
+			if err := c.Write(part); err != nil {
+				t.Fatal(err)
+			}
 		}
-	case <-time.After(patience):
-		t.Fatal("not closed")
+		select {
+		case err := <-h.closed:
+			if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
+				t.Fatalf("closed with %v", err)
+			}
+		case <-time.After(patience):
+			t.Fatal("not closed")
+		}
 	}
 }
 
-func tcpPair(t *testing.T) (server, client net.Conn) {
+func TestNewPortable(t *testing.T) {
+	p, err := New(Options{Portable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, ok := p.(*Goroutines); !ok {
+		t.Fatalf("%T", p)
+	}
+}
+
+func tcpPair(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,13 +77,13 @@ func tcpPair(t *testing.T) (server, client net.Conn) {
 }
 
 // pipePair has no kernel buffers and cannot be half closed.
-func pipePair(t *testing.T) (server, client net.Conn) {
+func pipePair(t testing.TB) (server, client net.Conn) {
 	server, client = net.Pipe()
 	t.Cleanup(func() { server.Close(); client.Close() })
 	return server, client
 }
 
-func tlsPair(t *testing.T) (server, client net.Conn) {
+func tlsPair(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,11 +1,19 @@
 // Package netpoll is the seam between protocol code and the way bytes reach and leave a socket.
 //
 // A Poller takes over an accepted connection and calls its Handler; the protocol writes through Conn and never
-// blocks. Goroutines is the portable implementation (a reader goroutine per connection, a writer goroutine while
-// something is queued); an epoll reactor can take its place behind the same interfaces, and the contract suite in
-// the tests of this package takes a factory so that both are held to the same rules.
+// blocks. There are two implementations, which New chooses from. Reactor, on Linux, drives plain TCP connections by a
+// few epoll loops: an idle connection is one small struct. Goroutines is portable and also drives TLS (a reader
+// goroutine per connection, a writer goroutine while something is queued). The contract suite in the tests of this
+// package holds both to the same rules.
 //
-// The package imports the standard library only.
+// # Order and batches
+//
+// The bytes of a connection leave in the order of the calls of Write and Batch.Write, whatever goroutine they come
+// from. Conn.Write sends at once, together with everything deferred before it. Batch.Write waits for Batch.Flush, so
+// that many messages for one connection leave in one system call. When several messages for one connection are
+// known together, one Write with all of them is cheaper still.
+//
+// The package imports the standard library and the timing wheel beside it.
 package netpoll
 
 import (
@@ -45,10 +53,10 @@ type Conn interface {
 	// at all. Write never blocks. Errors: ErrClosed; ErrOverflow, then nothing of this call is queued.
 	Write(bufs ...[]byte) error
 
-	// Queued is the number of unsent bytes.
+	// Queued is the number of unsent bytes, deferred ones included.
 	Queued() int
 
-	// Writable reports that nothing is unsent.
+	// Writable reports that nothing waits for the peer. What is only deferred does not count.
 	Writable() bool
 
 	// Pause stops the calls of OnData (one may be on its way), Resume allows them. A connection starts paused.
@@ -64,6 +72,17 @@ type Conn interface {
 	Close(err error)
 
 	RemoteAddr() net.Addr
+}
+
+// Deferrer is implemented by the connections of this package. A Conn without it is written to at once by Batch.Write.
+type Deferrer interface {
+	// WriteDeferred is Write for the members of a batch: the buffers are queued, and leave at the latest when the
+	// batch is flushed. They leave earlier when so much is queued that waiting saves nothing, or when somebody calls
+	// Write, Flush or CloseAfterFlush.
+	WriteDeferred(b *Batch, bufs ...[]byte) error
+
+	// Flush sends what was deferred.
+	Flush()
 }
 
 // Poller drives connections.

@@ -1,6 +1,7 @@
 package wsframe
 
 import (
+	"errors"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -9,9 +10,9 @@ import (
 // Decoder turns the bytes of one client into messages and control frames. The zero value is not usable; see New.
 // It is used by one goroutine at a time.
 type Decoder struct {
-	limit int      // bytes of one message, all its fragments together
-	part  *partial // nil while nothing is incomplete
-	err   error    // sticky
+	part    *partial // nil while nothing is incomplete
+	limit   int      // bytes of one message, all its fragments together; also when inflated
+	deflate bool     // messages may be compressed
 }
 
 // New returns a decoder that refuses messages of more than limit bytes.
@@ -20,8 +21,10 @@ func New(limit int) Decoder { return Decoder{limit: limit} }
 // errClosed is the sticky state after a close frame; it is not reported.
 var errClosed = &Error{Text: "close frame received"}
 
-// partial is what a decoder keeps while a header, a frame or a message is incomplete.
+// partial is what a decoder keeps while a header, a frame or a message is incomplete, and when the stream has ended.
 type partial struct {
+	err error // sticky; everything else is zero then
+
 	head    [ws.MaxHeaderSize]byte // an incomplete header
 	headLen int
 
@@ -33,11 +36,12 @@ type partial struct {
 
 	inMessage bool // a data frame without fin was received, or the first frame of a message is incomplete
 	op        ws.OpCode
+	packed    bool   // the message is compressed
 	message   []byte // unmasked bytes of the message, grows with what was received
 }
 
 // Idle reports that nothing is incomplete and no buffer is held.
-func (d *Decoder) Idle() bool { return d.part == nil }
+func (d *Decoder) Idle() bool { return d.part == nil || d.part.err != nil }
 
 // Feed decodes the next bytes of the stream. It calls emit for every complete message (ws.OpText, ws.OpBinary;
 // fragments joined, text validated) and every control frame (ws.OpPing, ws.OpPong, ws.OpClose), in order.
@@ -46,17 +50,24 @@ func (d *Decoder) Idle() bool { return d.part == nil }
 // rest of the stream is discarded. An error of the protocol is an *Error; an error of emit is returned as it is.
 // Both end the stream: later calls return the same error.
 func (d *Decoder) Feed(p []byte, emit func(op ws.OpCode, payload []byte) error) error {
-	for len(p) > 0 && d.err == nil {
+	for len(p) > 0 && d.ended() == nil {
 		rest, err := d.step(p, emit)
 		if err != nil {
-			d.err, d.part = err, nil
+			d.part = &partial{err: err}
 		}
 		p = rest
 	}
-	if d.err == errClosed {
+	if err := d.ended(); !errors.Is(err, errClosed) {
+		return err
+	}
+	return nil
+}
+
+func (d *Decoder) ended() error {
+	if d.part == nil {
 		return nil
 	}
-	return d.err
+	return d.part.err
 }
 
 // step consumes one header, one frame, or what there is of them.
@@ -108,6 +119,9 @@ func (d *Decoder) judge(h ws.Header) error {
 		state = state.Set(ws.StateFragmented)
 		received = len(d.part.message)
 	}
+	if d.deflate && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary) {
+		h.Rsv &^= rsv1 // only there: neither in control frames nor in later fragments (RFC 7692 section 6.1)
+	}
 	if err := judged(ws.CheckHeader(h, state)); err != nil {
 		return err
 	}
@@ -121,8 +135,12 @@ func (d *Decoder) beginFrame(h ws.Header) {
 	part := d.needPart()
 	part.inFrame, part.header, part.got = true, h, 0
 	if h.OpCode == ws.OpText || h.OpCode == ws.OpBinary {
-		part.inMessage, part.op = true, h.OpCode
+		part.begin(h)
 	}
+}
+
+func (part *partial) begin(h ws.Header) {
+	part.inMessage, part.op, part.packed = true, h.OpCode, h.Rsv&rsv1 != 0
 }
 
 // continueFrame adds the next bytes to the frame that is incomplete.
@@ -161,11 +179,11 @@ func (d *Decoder) wholeFrame(h ws.Header, payload []byte, emit func(op ws.OpCode
 	}
 	if h.Fin && h.OpCode != ws.OpContinuation {
 		d.dropIdlePart()
-		return emitMessage(h.OpCode, payload, emit)
+		return d.emitMessage(h.OpCode, h.Rsv&rsv1 != 0, payload, emit)
 	}
 	part := d.needPart()
 	if h.OpCode != ws.OpContinuation {
-		part.inMessage, part.op = true, h.OpCode
+		part.begin(h)
 	}
 	part.message = append(part.message, payload...)
 	if !h.Fin {
@@ -175,10 +193,10 @@ func (d *Decoder) wholeFrame(h ws.Header, payload []byte, emit func(op ws.OpCode
 }
 
 func (d *Decoder) endMessage(emit func(op ws.OpCode, payload []byte) error) error {
-	op, message := d.part.op, d.part.message
+	op, packed, message := d.part.op, d.part.packed, d.part.message
 	d.part.inMessage, d.part.message = false, nil
 	d.dropIdlePart()
-	return emitMessage(op, message, emit)
+	return d.emitMessage(op, packed, message, emit)
 }
 
 func (d *Decoder) needPart() *partial {
@@ -194,7 +212,15 @@ func (d *Decoder) dropIdlePart() {
 	}
 }
 
-func emitMessage(op ws.OpCode, payload []byte, emit func(op ws.OpCode, payload []byte) error) error {
+func (d *Decoder) emitMessage(op ws.OpCode, packed bool, payload []byte, emit func(op ws.OpCode, payload []byte) error) error {
+	if packed {
+		z := inflaters.Get().(*inflater)
+		defer z.release()
+		var err error
+		if payload, err = z.inflate(payload, d.limit); err != nil {
+			return err
+		}
+	}
 	if op == ws.OpText && !utf8.Valid(payload) {
 		return ErrInvalidUTF8
 	}

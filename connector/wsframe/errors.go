@@ -21,6 +21,7 @@ func (e *Error) Error() string { return "websocket: " + e.Text }
 var (
 	ErrTooBig         = &Error{ws.StatusMessageTooBig, "message exceeds the limit"}
 	ErrInvalidUTF8    = &Error{ws.StatusInvalidFramePayloadData, "text message is not valid UTF-8"}
+	ErrBadDeflate     = &Error{ws.StatusInvalidFramePayloadData, "message cannot be inflated"}
 	ErrLengthOverflow = &Error{ws.StatusProtocolError, "frame length has its most significant bit set"}
 	ErrReservedOpCode = &Error{ws.StatusProtocolError, "reserved op code"}
 	ErrReservedBits   = &Error{ws.StatusProtocolError, "reserved bits set without an extension"}
@@ -43,24 +44,26 @@ func CloseCode(err error) ws.StatusCode {
 
 // judged maps the verdicts of ws.CheckHeader to the values of this package, which carry their close status.
 func judged(err error) error {
-	switch err {
-	case nil:
+	if err == nil {
 		return nil
-	case ws.ErrProtocolOpCodeReserved:
-		return ErrReservedOpCode
-	case ws.ErrProtocolControlPayloadOverflow:
-		return ErrControlTooLong
-	case ws.ErrProtocolControlNotFinal:
-		return ErrControlSplit
-	case ws.ErrProtocolNonZeroRsv:
-		return ErrReservedBits
-	case ws.ErrProtocolMaskRequired:
-		return ErrMaskRequired
-	case ws.ErrProtocolContinuationExpected:
-		return ErrInMessage
-	case ws.ErrProtocolContinuationUnexpected:
-		return ErrNoMessage
-	default:
-		return &Error{ws.StatusProtocolError, err.Error()}
 	}
+	for _, verdict := range verdicts {
+		if errors.Is(err, verdict.theirs) {
+			return verdict.ours
+		}
+	}
+	return &Error{ws.StatusProtocolError, err.Error()}
+}
+
+var verdicts = [...]struct {
+	theirs error
+	ours   *Error
+}{
+	{ws.ErrProtocolOpCodeReserved, ErrReservedOpCode},
+	{ws.ErrProtocolControlPayloadOverflow, ErrControlTooLong},
+	{ws.ErrProtocolControlNotFinal, ErrControlSplit},
+	{ws.ErrProtocolNonZeroRsv, ErrReservedBits},
+	{ws.ErrProtocolMaskRequired, ErrMaskRequired},
+	{ws.ErrProtocolContinuationExpected, ErrInMessage},
+	{ws.ErrProtocolContinuationUnexpected, ErrNoMessage},
 }
