@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,10 @@ func serve(ctx context.Context, r role, cfg config.Config, stdout, stderr io.Wri
 	p.banner(listener).print(stdout)
 	log.Info().Str("role", string(r)).Str("node", p.node).Stringer("address", listener.Addr()).Str("version", version()).Msg("ready")
 
+	trim, endTrim := context.WithCancel(context.Background())
+	var trimming sync.WaitGroup
+	trimming.Go(func() { trimMemory(trim) })
+	defer func() { endTrim(); trimming.Wait() }()
 	select {
 	case <-ctx.Done():
 		log.Info().Msg("stopping")
