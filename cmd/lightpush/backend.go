@@ -179,6 +179,8 @@ func storeOptions(cfg config.Config) store.Options {
 		StreamMaxLen:     int64(cfg.StreamMaxLength),
 		HistoryMax:       int64(cfg.PushMessageListMaxLimit),
 		EventFull:        !cfg.EmitMsgPickKey,
+		RecoveryWindow:   cfg.RecoveryWindow,
+		RecoveryLag:      cfg.PingInterval + cfg.PingTimeout + cfg.NodeLease,
 	}
 	if cfg.RedisTLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.RedisTLSInsecure} //nolint:gosec // asked for by redis_tls_insecure

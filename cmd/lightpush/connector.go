@@ -86,8 +86,13 @@ func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c
 
 func hubOptions(b *backend, c *connector, port int) session.Options {
 	host, _ := os.Hostname()
+	var recovery session.Recovery
+	if b.cfg.RecoveryWindow > 0 {
+		recovery = b.store
+	}
 	return session.Options{
-		Node: c.node, System: host, Port: port,
+		Recovery: recovery,
+		Node:     c.node, System: host, Port: port,
 		Namespaces: b.namespaces, Presence: b.store, Nodes: b.store.Sender(),
 		Push: b.push, Receipts: c.receipts, Callbacks: c.callbacks,
 		Names: b.names, Rules: b.rules,
@@ -111,7 +116,12 @@ func engineOptions(cfg config.Config, b *backend) socketio.Options {
 		b.metrics.Panics.Inc()
 		b.log.Error().Interface("panic", value).Bytes("stack", stack).Msg("panic in the handling of a client")
 	}
+	var recovery *socketio.Recovery
+	if cfg.RecoveryWindow > 0 {
+		recovery = &socketio.Recovery{ByApplication: true}
+	}
 	return socketio.Options{
+		Recovery: recovery,
 		Engine: engineio.Options{
 			PingInterval:     cfg.PingInterval,
 			PingTimeout:      cfg.PingTimeout,

@@ -73,14 +73,14 @@ func TestHandshake(t *testing.T) {
 	})
 	t.Run("14 parameters reach the application", func(t *testing.T) {
 		p := st.poll(V4, "&t=xyz&token=a&token=b")
-		if got := p.s.Request().Query["token"]; len(got) != 2 || got[1] != "b" {
+		if got := p.s.Request().Query()["token"]; len(got) != 2 || got[1] != "b" {
 			t.Fatal(got)
 		}
 		if r := p.s.Request(); r.Path != "/socket.io/" || r.Host == "" || r.RemoteAddr == "" || r.Secure {
 			t.Fatalf("%+v", r)
 		}
 		p.s.ReleaseRequest()
-		if p.s.Request().Query != nil {
+		if p.s.Request().RawQuery != "" {
 			t.Fatal("request was not released")
 		}
 		r, err := st.client.Get(st.http.URL + "/socket.io?EIO=4&transport=polling")

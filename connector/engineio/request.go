@@ -3,7 +3,6 @@ package engineio
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -12,14 +11,20 @@ const (
 	transportWebSocket = "websocket"
 )
 
-// Request is what a session keeps of its handshake request.
+// Request is what a session keeps of its handshake request, as little as possible: tens of thousands are held.
 type Request struct {
-	Query      url.Values  // all values; where a parameter is repeated the last one is the valid one
+	RawQuery   string      // without the question mark
 	Header     http.Header // those of Options.KeepHeaders; nil when there are none
 	RemoteAddr string
 	Path       string
 	Secure     bool // the request came over TLS
 	Host       string
+}
+
+// Query parses RawQuery, skipping what is malformed. Where a parameter is repeated the last value is the valid one.
+func (r *Request) Query() url.Values {
+	values, _ := url.ParseQuery(r.RawQuery) // what could be parsed counts, as in http.Request
+	return values
 }
 
 // call is one request with its Engine.IO parameters (section 2.1).
@@ -59,22 +64,31 @@ func (c *call) param(name string) string {
 
 // kept is the part of the request that the session retains.
 func (c *call) kept() *Request {
+	// Copies, because the originals share memory with the whole request.
 	kept := &Request{
-		Query:      c.query,
+		RawQuery:   strings.Clone(c.r.URL.RawQuery),
 		RemoteAddr: c.r.RemoteAddr,
-		Path:       c.r.URL.Path,
+		Path:       strings.Clone(c.r.URL.Path),
 		Secure:     c.r.TLS != nil,
-		Host:       c.r.Host,
+		Host:       strings.Clone(c.r.Host),
 	}
 	for _, name := range c.srv.keep {
 		if values := c.r.Header[name]; len(values) > 0 {
 			if kept.Header == nil {
 				kept.Header = make(http.Header)
 			}
-			kept.Header[name] = slices.Clone(values) // the original shares an array with all headers
+			kept.Header[name] = cloneStrings(values)
 		}
 	}
 	return kept
+}
+
+func cloneStrings(list []string) []string {
+	own := make([]string, len(list))
+	for i, s := range list {
+		own[i] = strings.Clone(s)
+	}
+	return own
 }
 
 // headerHasToken looks for a token in a comma separated header, ignoring case.

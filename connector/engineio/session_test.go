@@ -174,7 +174,7 @@ func TestOnOpenFailures(t *testing.T) {
 	var o countingObserver
 	st := newSite(t, Options{Observer: &o}, func(st *site) {
 		st.onOpen = func(p *peer) {
-			switch p.s.Request().Query.Get("do") {
+			switch p.s.Request().Query().Get("do") {
 			case "panic":
 				panic("boom")
 			case "close":

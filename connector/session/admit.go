@@ -11,6 +11,7 @@ import (
 	"github.com/lightpush/lightpush/internal/callback"
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/internal/room"
 )
 
@@ -158,19 +159,28 @@ func (d *device) enter(ctx context.Context, rooms []string) error {
 	defer give()
 	write, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	gen, prev, err := d.hub.opts.Presence.Claim(write, d.member)
+	claim, err := d.hub.opts.Presence.Claim(write, d.member)
 	if err != nil {
-		d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("claim client id")
-		return tryLater(errStore)
+		return d.unavailable(err, "claim client id")
 	}
-	d.member.Gen = gen
+	d.member.Gen = claim.Gen
 	entered := false
 	defer func() { // also when something panics
 		if !entered {
-			d.hub.background.Go(func() { d.forget(rooms) })
+			d.hub.background.Go(func() { d.forget(rooms, true) })
 		}
 	}()
-	d.hub.takeOver(write, d, prev)
+	earlier, err := d.lookBack(write, claim)
+	if err != nil {
+		return d.unavailable(err, "look for the session to recover")
+	}
+	d.member.PID, d.member.SID = d.socket.PID(), d.socket.ID()
+	if earlier != nil {
+		rooms = union(rooms, earlier.rooms)
+	} else if d.member.PID != "" {
+		d.since = push.TimeOffset(claim.At)
+	}
+	d.hub.takeOver(write, d, claim.Prev)
 	if err := d.socket.Join(rooms...); err != nil {
 		return tryLater(err) // gone already; nobody reads this
 	}
@@ -179,11 +189,25 @@ func (d *device) enter(ctx context.Context, rooms []string) error {
 	case errors.Is(err, client.ErrSuperseded):
 		return refuse(errConflict)
 	case err != nil:
-		d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("register presence")
-		return tryLater(errStore)
+		return d.unavailable(err, "register presence")
+	}
+	if earlier != nil {
+		if err := earlier.catchUp(write); err != nil {
+			return d.unavailable(err, "recover session")
+		}
 	}
 	entered = true
 	return nil
+}
+
+// unavailable refuses a client because of the store. A client that has gone,
+// or whose messages were trimmed away in this moment, is no failure of it.
+func (d *device) unavailable(err error, what string) error {
+	if errors.Is(err, socketio.ErrClosed) || errors.Is(err, push.ErrUnreachable) {
+		return tryLater(errStore)
+	}
+	d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg(what)
+	return tryLater(errStore)
 }
 
 // takeOver makes d the connection of its client id on this node and ends the
@@ -197,7 +221,7 @@ func (h *Hub) takeOver(ctx context.Context, d *device, prev client.Holder) {
 	}
 	h.mu.Unlock()
 	if old != nil && old.member.Gen < d.member.Gen {
-		old.socket.Disconnect(false)
+		old.supersede()
 	}
 	if prev.Node == "" || prev.Node == h.opts.Node {
 		return
@@ -218,4 +242,8 @@ func (h *Hub) connected(s *socketio.Socket) {
 		Port     int    `json:"port"`
 		ClientID string `json:"clientId"`
 	}{h.opts.System, h.opts.Port, d.member.ClientID})
+	if d.since != "" {
+		_ = s.Emit(eventOffset, d.since)
+		d.since = ""
+	}
 }

@@ -9,20 +9,20 @@ import (
 )
 
 // Deliver hands one message to the members of its room on this node. Calls
-// must not overlap: their order is the order clients see.
+// must not overlap: their order is the order clients see. What it sends leaves
+// at the next Flush, so that messages the bus has read together reach a client
+// in one write.
 //
 // The event carries an ack id made of the message id, so that a client may
 // confirm by the native Socket.IO ack as well as by ackPush, and nothing has
 // to be remembered per message to understand the answer.
 func (h *Hub) Deliver(m push.Delivery) {
-	if m.MessageID > h.latest.Load() {
-		h.latest.Store(m.MessageID)
-	}
+	h.saw(m.MessageID)
 	tenant, ok := h.existingTenant(m.Namespace)
 	if !ok {
 		return
 	}
-	to := tenant.To(m.Room).AckID(uint64(m.MessageID))
+	to := broadcast(tenant, &m).Deferred(&h.batch)
 	if m.Except != "" {
 		to = to.Skip(func(s *socketio.Socket) bool {
 			d, ok := s.Data.(*device)
@@ -35,6 +35,25 @@ func (h *Hub) Deliver(m push.Delivery) {
 		return
 	}
 	h.opts.Receipts.Delivered(m.MessageID, n)
+}
+
+// Flush sends what Deliver has gathered; it comes from the same goroutine.
+func (h *Hub) Flush() { h.batch.Flush() }
+
+// broadcast is a message on its way to a room: with the ack id, and with the
+// offset from which a client that can be recovered goes on.
+func broadcast(tenant *socketio.Namespace, m *push.Delivery) socketio.Broadcast {
+	return tenant.To(m.Room).AckID(uint64(m.MessageID)).Offset(push.MessageOffset(m.MessageID))
+}
+
+// saw notes the greatest message id, to complete native ack ids.
+func (h *Hub) saw(id int64) {
+	for {
+		latest := h.latest.Load()
+		if id <= latest || h.latest.CompareAndSwap(latest, id) {
+			return
+		}
+	}
 }
 
 // nativeAck takes the answer to a push event.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,7 +61,13 @@ func checkLeaks() int {
 type cluster struct {
 	t     *testing.T
 	redis *miniredis.Miniredis
+	// recovery is switched on by newRecoveryCluster, whose clock the test
+	// moves.
+	recovery bool
+	ahead    atomic.Int64
 }
+
+func (c *cluster) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 func newCluster(t *testing.T) *cluster {
 	return &cluster{t: t, redis: miniredis.RunT(t)}
@@ -69,7 +76,9 @@ func newCluster(t *testing.T) *cluster {
 // testNode is one connector with everything it needs.
 type testNode struct {
 	t          *testing.T
+	id         string
 	hub        *Hub
+	reader     *bus.Reader
 	store      *store.Store
 	namespaces *namespace.Registry
 	committer  *push.Committer
@@ -83,15 +92,23 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 	ctx := context.Background()
 	// Not by miniredis' in-memory pipe: that one has no buffer, and a long
 	// pipeline of commands blocks on it for ever.
-	st, err := store.Open(ctx, store.Options{Addresses: []string{c.redis.Addr()}})
+	options := store.Options{Addresses: []string{c.redis.Addr()}, Now: c.now}
+	if c.recovery {
+		options.RecoveryWindow, options.RecoveryLag = recoveryWindow, time.Minute
+	}
+	st, err := store.Open(ctx, options)
 	must(t, err)
 	registry := namespace.NewRegistry(st, time.Hour, nil)
 	must(t, registry.Start(ctx))
 	committer := push.NewCommitter(st, push.CommitterOptions{})
 	receipts := push.NewReceipts(st, push.ReceiptsOptions{Interval: time.Millisecond})
 	callbacks := callback.NewCaller(callback.Options{Timeout: 300 * time.Millisecond})
+	var recovery *socketio.Recovery
+	if c.recovery {
+		recovery = &socketio.Recovery{ByApplication: true}
+	}
 	server, err := socketio.NewServer(socketio.Options{
-		Engine: engineio.Options{KeepHeaders: []string{"Cookie"}}, IgnoreRoot: true,
+		Engine: engineio.Options{KeepHeaders: []string{"Cookie"}}, IgnoreRoot: true, Recovery: recovery,
 		OnPanic: func(r any, stack []byte) { t.Errorf("panic: %v\n%s", r, stack) },
 	})
 	must(t, err)
@@ -107,16 +124,20 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 		Logger:   zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel),
 		ClientIP: func(string, []string) netip.Addr { return netip.MustParseAddr("192.0.2.9") },
 	}
+	if c.recovery {
+		o.Recovery = st
+	}
 	if change != nil {
 		change(&o)
 	}
 	n := &testNode{
-		t: t, store: st, namespaces: registry, committer: committer, receipts: receipts,
+		t: t, id: id, store: st, namespaces: registry, committer: committer, receipts: receipts,
 		server: server, hub: NewHub(server, o),
 	}
 	registry.OnChange(n.hub.NamespacesChanged)
 	reader := bus.NewReader(st.Dedicated(), n.hub, bus.ReaderOptions{Prefix: st.Prefix(), Node: id})
 	must(t, reader.Start(ctx))
+	n.reader = reader
 	n.http = httptest.NewServer(server)
 	t.Cleanup(func() {
 		stop, cancel := context.WithTimeout(ctx, 5*time.Second)

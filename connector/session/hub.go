@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/lightpush/lightpush/connector/engineio"
 	"github.com/lightpush/lightpush/connector/socketio"
 	"github.com/lightpush/lightpush/internal/callback"
 	"github.com/lightpush/lightpush/internal/client"
@@ -17,7 +18,8 @@ import (
 	"github.com/lightpush/lightpush/internal/push"
 )
 
-// Options of a Hub. Every dependency is required.
+// Options of a Hub. Every dependency is required but
+// Recovery.
 type Options struct {
 	Node       string // this connector's id
 	System     string // host name, told to clients in ok
@@ -31,7 +33,10 @@ type Options struct {
 	Names      name.Rules
 	Rules      push.Rules
 	Limits     Limits
-	Logger     zerolog.Logger
+	// Recovery lets devices continue their sessions; nil: never. The engine
+	// must run with socketio.Recovery.ByApplication then.
+	Recovery Recovery
+	Logger   zerolog.Logger
 	// ClientIP tells the address of the device behind trusted proxies.
 	ClientIP func(remote string, forwardedFor []string) netip.Addr
 }
@@ -89,6 +94,7 @@ type Hub struct {
 	pushes    *intervals
 	latest    atomic.Int64 // greatest message id seen, to complete native ack ids
 	turns     turns
+	batch     engineio.Batch // what Deliver gathers until Flush; the bus reader's goroutine only
 
 	closing    context.Context // ends with Close
 	close      context.CancelFunc
@@ -107,6 +113,13 @@ type device struct {
 	socket *socketio.Socket
 	member client.Member // fixed once claimed
 	uuid   string
+
+	// since is the recovery offset of a device that has got nothing yet; ""
+	// for one that cannot be recovered or was. Set before it is connected.
+	since string
+	// superseded: a newer connection has ended this one, and the session is
+	// that one's to continue.
+	superseded atomic.Bool
 
 	// farewell is called back when the device has gone; nil when the
 	// namespace had no disconnect callback at the time of connecting.

@@ -14,7 +14,7 @@ import (
 // event.
 func (h *Hub) disconnected(s *socketio.Socket, reason engineio.Reason) {
 	d := s.Data.(*device)
-	d.forget(s.Rooms())
+	d.forget(s.Rooms(), socketio.Recoverable(reason) || d.superseded.Load())
 	h.opts.Logger.Debug().Str("client", d.member.ClientID).Str("reason", string(reason)).Msg("disconnected")
 	if d.farewell != nil {
 		d.farewell()
@@ -25,7 +25,7 @@ func (h *Hub) disconnected(s *socketio.Socket, reason engineio.Reason) {
 // compared by generation, so that one that comes late harms nobody; while the
 // store does not answer it is repeated until the hub closes, after which the
 // sweep of this node sets things right.
-func (d *device) forget(rooms []string) {
+func (d *device) forget(rooms []string, recoverable bool) {
 	h := d.hub
 	key := deviceKey{d.member.Namespace, d.member.ClientID}
 	h.mu.Lock()
@@ -34,7 +34,7 @@ func (d *device) forget(rooms []string) {
 	}
 	h.mu.Unlock()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		err := d.release(rooms)
+		err := d.release(rooms, recoverable)
 		if err == nil {
 			return
 		}
@@ -47,7 +47,7 @@ func (d *device) forget(rooms []string) {
 	}
 }
 
-func (d *device) release(rooms []string) error {
+func (d *device) release(rooms []string, recoverable bool) error {
 	give, err := d.hub.turns.take(d.hub.closing)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (d *device) release(rooms []string) error {
 	defer give()
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	return d.hub.opts.Presence.Release(ctx, d.member, rooms, client.ReasonNetwork)
+	return d.hub.opts.Presence.Release(ctx, d.member, rooms, client.ReasonNetwork, recoverable)
 }
 
 // Close ends what runs in the background; releases that wait for the store
@@ -72,8 +72,14 @@ func (h *Hub) Kick(k client.Kick) {
 	d := h.devices[deviceKey{k.Namespace, k.ClientID}]
 	h.mu.Unlock()
 	if d != nil && d.member.Gen < k.Gen {
-		d.socket.Disconnect(false)
+		d.supersede()
 	}
+}
+
+// supersede ends a connection in favour of a newer one.
+func (d *device) supersede() {
+	d.superseded.Store(true)
+	d.socket.Disconnect(false)
 }
 
 // kickRate is how many clients of a namespace that went offline are
@@ -135,7 +141,7 @@ func (h *Hub) Resync(ctx context.Context) {
 		switch {
 		case err == nil:
 		case isSuperseded(err):
-			d.socket.Disconnect(false)
+			d.supersede()
 		default:
 			h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("register presence again")
 		}

@@ -19,6 +19,8 @@ type Broadcast struct {
 	skip     func(*Socket) bool
 	ackID    int64
 	volatile bool
+	batch    *engineio.Batch // nil: everything leaves at once
+	offset   string
 }
 
 // To targets the members of rooms, each socket once; a socket's own id counts
@@ -46,7 +48,8 @@ func (b Broadcast) Except(rooms ...string) Broadcast {
 	return b
 }
 
-// Skip excludes the sockets for which f is true; f must not block.
+// Skip excludes the sockets for which f is true; f must not block. Events with
+// it are not kept for recovery.
 func (b Broadcast) Skip(f func(*Socket) bool) Broadcast {
 	b.skip = f
 	return b
@@ -55,6 +58,14 @@ func (b Broadcast) Skip(f func(*Socket) bool) Broadcast {
 // Volatile drops the event for clients it cannot be written to now.
 func (b Broadcast) Volatile() Broadcast {
 	b.volatile = true
+	return b
+}
+
+// Deferred gathers the event in batch instead of sending it: what is meant
+// for one client then leaves in one write when the batch is flushed. The
+// order of everything sent to a client stays; see engineio.Batch.
+func (b Broadcast) Deferred(batch *engineio.Batch) Broadcast {
+	b.batch = batch
 	return b
 }
 
@@ -68,26 +79,14 @@ func (b Broadcast) AckID(id uint64) Broadcast {
 // Emit encodes the event once and sends the same bytes to every target. It
 // returns how many sockets it is on its way to.
 func (b Broadcast) Emit(event string, args ...any) (n int, err error) {
-	msgs, err := encodeEvent(b.ns.name, b.ackID, event, args)
+	if b.ns.server.recoveryStore != nil && b.ackID == noAck && !b.volatile && b.skip == nil {
+		return b.emitKept(event, args)
+	}
+	p, err := b.Prepare(event, args...)
 	if err != nil {
 		return 0, err
 	}
-	return b.send(msgs), nil
-}
-
-func (b Broadcast) send(msgs []*engineio.Message) (n int) {
-	list := b.collect()
-	defer list.free()
-	for _, s := range list.sockets {
-		deliver := s.deliver
-		if b.volatile {
-			deliver = s.deliverVolatile
-		}
-		if deliver(msgs) {
-			n++
-		}
-	}
-	return n
+	return b.Send(p), nil
 }
 
 // Disconnect makes all targets leave the namespace and returns how many there

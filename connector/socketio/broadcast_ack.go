@@ -39,8 +39,9 @@ func (b Broadcast) EmitWithAck(timeout time.Duration, callback func([]Args, erro
 	ns.broadcasts[id] = a
 	a.timer = time.AfterFunc(timeout, func() { ns.endBroadcast(a, ErrAckTimeout) })
 	ns.mu.Unlock()
+	p := &Prepared{msgs: msgs}
 	for _, s := range list.sockets {
-		s.deliver(msgs) // one that cannot be reached shows as a timeout
+		s.deliver(p, b.batch) // one that cannot be reached shows as a timeout
 	}
 	return nil
 }

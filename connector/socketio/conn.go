@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/lightpush/lightpush/connector/engineio"
 )
@@ -26,16 +25,16 @@ type conn struct {
 	mu    sync.Mutex
 	lanes []*lane // bound: MaxNamespaces
 
-	timer  atomic.Pointer[time.Timer] // connect timeout; nil once it does not matter
-	joined atomic.Bool                // some namespace has been joined
-	graced atomic.Bool                // a refusal has set a time limit
+	timer  atomic.Pointer[engineio.Timer] // connect timeout; nil once it does not matter
+	joined atomic.Bool                    // some namespace has been joined
+	graced atomic.Bool                    // a refusal has set a time limit
 	in     inbound
 }
 
 func newConn(s *Server, session *engineio.Session) *conn {
 	c := &conn{server: s, session: session, sio4: session.Protocol() == engineio.V3}
 	c.decoder.sio4 = c.sio4
-	c.timer.Store(time.AfterFunc(s.opts.ConnectTimeout, c.connectTimeout))
+	c.timer.Store(s.engine.AfterFunc(s.opts.ConnectTimeout, c.connectTimeout))
 	return c
 }
 
@@ -117,7 +116,7 @@ func (c *conn) connect(in *incoming) error {
 			return err
 		}
 	}
-	h := newHandshake(c.session, in)
+	h := c.server.newHandshake(c.session, in)
 	ns, err := c.server.lookup(in.namespace, h)
 	if err != nil {
 		c.refuse(in.namespace, asConnectError(err))
@@ -236,7 +235,7 @@ func (c *conn) afterRefusal(e *ConnectError) {
 		c.session.Close(engineio.ReasonForcedServerClose)
 	case e.CloseAfter > 0 && !c.graced.Swap(true):
 		// One timer however many refusals; it ends by itself.
-		time.AfterFunc(e.CloseAfter, c.connectTimeout)
+		c.server.engine.AfterFunc(e.CloseAfter, c.connectTimeout)
 	}
 }
 

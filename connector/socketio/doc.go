@@ -36,6 +36,15 @@
 // Nothing reaches a client in a namespace after DISCONNECT, and its disconnect
 // handler comes behind the last of its events.
 //
+// # Recovery
+//
+// With Options.Recovery a client whose connection broke may continue as the
+// same socket (id, rooms, Data) and gets the events it missed, ahead of its
+// CONNECT answer. Either a RecoveryStore of this process keeps them, or the
+// application does and uses Socket.Resume and Socket.Replay. A pid is taken out
+// of the store when it is used, so no two sockets ever share it (quirk Q12 is
+// not copied).
+//
 // # Bounds
 //
 // Events that wait for a slow handler stop the reading of that connection
@@ -49,6 +58,8 @@
 // Socket.mu is held while the engine sends, which orders everything a client
 // gets; the engine never calls back from there. Order: Socket.mu, then
 // lane.mu, a shard of the room table, or the session's; conn.mu, then lane.mu.
+// Where the engine keeps events for recovery, Namespace.keeping comes before
+// Socket.mu, and orders the events of a namespace among each other.
 // No callback of the application runs under a lock of this package.
 //
 // The package imports the standard library and connector/engineio.

@@ -1,12 +1,19 @@
 package socketio
 
-import "github.com/lightpush/lightpush/connector/engineio"
+import (
+	"slices"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+)
 
 // Emit sends an event to this client; it never blocks. Values of type Binary
 // or []byte travel as attachments. ErrClosed before the CONNECT answer, that
 // is in middlewares, and when the client is gone; engineio.ErrOverflow when
 // the client is too slow and has been disconnected.
 func (s *Socket) Emit(event string, args ...any) error {
+	if s.ns.server.recoveryStore != nil {
+		return s.emitKept(event, args)
+	}
 	msgs, err := encodeEvent(s.ns.name, noAck, event, args)
 	if err != nil {
 		return err
@@ -37,37 +44,51 @@ func (s *Socket) send(msgs []*engineio.Message) error {
 
 // deliver writes a broadcast, or holds it until the connection handler has
 // returned. It reports whether the message is on its way.
-func (s *Socket) deliver(msgs []*engineio.Message) bool {
+func (s *Socket) deliver(p *Prepared, batch *engineio.Batch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch s.state {
 	case stateReady:
-		return s.session.Send(msgs...) == nil
+		switch {
+		case s.hasSeen(p):
+			return false
+		case batch != nil:
+			return s.session.SendDeferred(batch, s.form(p)...) == nil
+		}
+		return s.session.Send(s.form(p)...) == nil
 	case stateClosed:
 		return false
 	}
-	return s.holdLocked(msgs)
+	return s.holdLocked(p)
+}
+
+// hasSeen reports that the event was replayed to this client. It is asked
+// under mu.
+func (s *Socket) hasSeen(p *Prepared) bool {
+	if s.seen == nil || p.offset == "" {
+		return false
+	}
+	_, seen := s.seen[p.offset]
+	return seen
 }
 
 // deliverVolatile drops what would have to be held: it cannot leave now.
-func (s *Socket) deliverVolatile(msgs []*engineio.Message) bool {
+func (s *Socket) deliverVolatile(p *Prepared) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == stateReady && s.session.SendVolatile(msgs...)
+	return s.state == stateReady && s.session.SendVolatile(p.msgs...)
 }
 
 // holdLocked is bounded like the engine's own queue.
-func (s *Socket) holdLocked(msgs []*engineio.Message) bool {
+func (s *Socket) holdLocked(p *Prepared) bool {
 	j := s.joining
-	for _, m := range msgs {
-		j.heldBytes += m.Len()
-	}
+	j.heldBytes += p.size()
 	if j.heldBytes > s.ns.server.opts.Engine.SendBuffer {
 		j.held = nil
 		s.session.Close(engineio.ReasonSlowClient) // OnClose comes on a goroutine of its own
 		return false
 	}
-	j.held = append(j.held, msgs...)
+	j.held = append(j.held, p)
 	return true
 }
 
@@ -79,8 +100,13 @@ func (s *Socket) release() {
 	if s.state != stateHolding {
 		return
 	}
-	if held := s.joining.held; len(held) > 0 {
-		_ = s.session.Send(held...)
+	held := s.joining.held
+	if s.seen != nil {
+		held = slices.DeleteFunc(held, s.hasSeen)
+		s.forgetSeenLater()
+	}
+	if len(held) > 0 {
+		_ = s.session.Send(s.appendForms(nil, held)...)
 	}
 	s.state = stateReady
 	s.joining = nil

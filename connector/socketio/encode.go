@@ -174,12 +174,17 @@ func (e *encoder) rest(args []any, comma bool) error {
 }
 
 // connect writes the answer to CONNECT: SIO5 tells the socket id, SIO4
-// carries no payload (older 2.x parsers reject one).
-func (e *encoder) connect(nsp, id string, sio4 bool) {
+// carries no payload (older 2.x parsers reject one). pid is left out when
+// empty.
+func (e *encoder) connect(nsp, id, pid string, sio4 bool) {
 	e.header(packetConnect, nsp, noAck, 0)
 	if !sio4 {
 		e.buf.WriteString(`{"sid":"`)
 		e.buf.WriteString(id) // base64url
+		if pid != "" {
+			e.buf.WriteString(`","pid":"`)
+			e.buf.WriteString(pid) // base64url
+		}
 		e.buf.WriteString(`"}`)
 	}
 }
@@ -228,10 +233,10 @@ func encodeAck(nsp string, ackID int64, args []any) ([]*engineio.Message, error)
 	return e.messages(attachments), nil
 }
 
-func encodeConnect(nsp, id string, sio4 bool) []*engineio.Message {
+func encodeConnect(nsp, id, pid string, sio4 bool) []*engineio.Message {
 	e := newEncoder()
 	defer e.free()
-	e.connect(nsp, id, sio4)
+	e.connect(nsp, id, pid, sio4)
 	return e.messages(nil)
 }
 

@@ -70,7 +70,7 @@ func (l *lane) join(s *Socket, size int) error {
 	l.mu.Lock()
 	l.socket = s
 	l.mu.Unlock()
-	if len(s.ns.middlewares) == 0 && s.ns.onConnect == nil {
+	if len(s.ns.middlewares) == 0 && s.ns.onConnect == nil && s.joining.handshake.Recovery.PID == "" {
 		l.accept(s) // nothing to wait for
 		return nil
 	}
@@ -152,7 +152,7 @@ func (l *lane) retire(s *Socket, reason engineio.Reason) (start bool) {
 		l.socket = nil
 	}
 	l.known = true
-	if s.ns.onDisconnect == nil {
+	if s.ns.onDisconnect == nil && s.ns.server.recoveryStore == nil {
 		return false
 	}
 	return l.pushLocked(task{kind: taskEnd, socket: s, reason: reason})
@@ -249,10 +249,16 @@ func (l *lane) admit(s *Socket) {
 	if !s.admitting(cancel) {
 		return // gone already
 	}
-	for _, m := range s.ns.middlewares {
+	restored := s.ns.restore(s)
+	middlewares := s.ns.middlewares
+	if restored != nil && !l.conn.server.opts.Recovery.RunMiddlewares {
+		middlewares = nil
+	}
+	for _, m := range middlewares {
 		if err := m(ctx, s); err != nil {
 			e := asConnectError(err)
 			if s.refuse(l.conn.refusal(l.name, e)) {
+				s.ns.giveBack(restored)
 				l.conn.afterRefusal(e)
 			}
 			return

@@ -35,7 +35,11 @@ func (s *Socket) welcome() (connected, evicted bool) {
 	s.joining.cancel = nil
 	c := s.lane.conn
 	c.markJoined(s.lane.name)
-	_ = s.session.Send(encodeConnect(s.lane.name, s.id, c.sio4)...)
+	msgs := encodeConnect(s.lane.name, s.id, s.pid, c.sio4)
+	if s.joining.replay != nil {
+		msgs = append(s.appendForms(nil, s.joining.replay), msgs...)
+	}
+	_ = s.session.Send(msgs...)
 	return true, s.joining.evicted
 }
 
@@ -52,7 +56,7 @@ func (s *Socket) connectAgain() (handled bool, err error) {
 	case !sio4:
 		return true, errAlreadyJoined
 	case s.lane.name != "/": // socket.io 2.x; "40/," is ignored (quirk Q7 is not copied)
-		return true, s.session.Send(encodeConnect(s.lane.name, s.id, true)...)
+		return true, s.session.Send(encodeConnect(s.lane.name, s.id, "", true)...)
 	}
 	return true, nil
 }
@@ -70,6 +74,7 @@ func (s *Socket) refuse(answer []*engineio.Message) bool {
 	_ = s.session.Send(answer...)
 	s.lane.free(s)
 	s.mu.Unlock()
+	s.ns.remove(s) // a recovered one is there already
 	return true
 }
 
@@ -153,7 +158,11 @@ func (s *Socket) hasPassed() bool {
 }
 
 func (s *Socket) handleEnd(reason engineio.Reason) {
-	if s.hasPassed() {
+	passed := s.hasPassed()
+	if passed || s.recovered {
+		s.keep(reason)
+	}
+	if passed && s.ns.onDisconnect != nil {
 		s.ns.onDisconnect(s, reason)
 	}
 }

@@ -68,6 +68,11 @@ type Namespace struct {
 
 	rooms *roomTable
 
+	// keeping orders the events of a namespace when the engine keeps them
+	// for recovery: in the store in the order in which clients see them.
+	// Lock order: keeping, then Socket.mu.
+	keeping sync.Mutex
+
 	mu         sync.RWMutex
 	sockets    map[string]*Socket // by socket id
 	broadcasts map[uint64]*broadcastAck

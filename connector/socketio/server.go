@@ -27,6 +27,8 @@ type Options struct {
 	InboundBytes  int
 	// MaxNamespaces bounds the namespaces one connection is in; 50.
 	MaxNamespaces int
+	// Recovery switches connection state recovery on; nil: off.
+	Recovery *Recovery
 	// OnPanic hears of panics in callbacks of the application. The
 	// connection of the client concerned is closed with
 	// engineio.ReasonReceiverPanic, nobody else is.
@@ -44,6 +46,8 @@ type Server struct {
 	opts   Options
 	engine *engineio.Server
 	ackIDs ackCounter
+	// recoveryStore is nil unless the engine recovers clients by itself.
+	recoveryStore RecoveryStore
 
 	mu         sync.RWMutex
 	namespaces map[string]*Namespace
@@ -77,6 +81,11 @@ func NewServer(o Options) (*Server, error) {
 		o.OnPanic = func(any, []byte) {}
 	}
 	s := &Server{opts: o, namespaces: map[string]*Namespace{}}
+	if r := o.Recovery; r != nil && !r.ByApplication {
+		if s.recoveryStore = r.Store; r.Store == nil {
+			s.recoveryStore = NewMemoryStore(MemoryStoreOptions{Window: r.Window})
+		}
+	}
 	engine, err := engineio.NewServer(o.Engine, s)
 	if err != nil {
 		return nil, err
@@ -179,26 +188,33 @@ type Handshake struct {
 	Engine *engineio.Request
 	// Protocol is 3 for SIO4 clients, 4 for SIO5 clients.
 	Protocol engineio.Protocol
+	// Recovery is what a client says that wants to be recovered; empty
+	// without Options.Recovery.
+	Recovery RecoveryRequest
 }
 
 var noAuth = json.RawMessage("{}")
 
-func newHandshake(session *engineio.Session, in *incoming) *Handshake {
+func (s *Server) newHandshake(session *engineio.Session, in *incoming) *Handshake {
 	request := session.Request()
-	h := &Handshake{Query: request.Query, Auth: in.auth, Engine: request, Protocol: session.Protocol()}
+	query := request.Query()
+	h := &Handshake{Query: query, Auth: in.auth, Engine: request, Protocol: session.Protocol()}
 	if h.Auth == nil && h.Protocol == engineio.V4 {
 		h.Auth = noAuth
+	}
+	if s.opts.Recovery != nil {
+		h.Recovery = readRecovery(h.Auth)
 	}
 	if in.query == "" {
 		return h
 	}
 	// A malformed pair is skipped, the rest still counts.
 	extra, _ := url.ParseQuery(in.query)
-	merged := make(url.Values, len(request.Query)+len(extra))
+	merged := make(url.Values, len(query)+len(extra))
 	for k, v := range extra {
 		merged[k] = v
 	}
-	for k, v := range request.Query {
+	for k, v := range query {
 		merged[k] = v
 	}
 	h.Query = merged

@@ -17,8 +17,13 @@ type Socket struct {
 	// middleware or the connection handler.
 	Data any
 
+	// fixed once it is connected; Resume sets them while nobody else knows
+	// the socket
+	id        string
+	pid       string // private id; "" for clients that cannot be recovered
+	recovered bool   // continues an earlier socket
+
 	// fixed after creation
-	id      string
 	lane    *lane
 	ns      *Namespace
 	session *engineio.Session
@@ -36,14 +41,16 @@ type Socket struct {
 	joining *joining // nil from stateReady on
 	rooms   []string // in order of joining; names shared with the room table
 	acks    map[uint64]*pendingAck
+	seen    map[string]struct{} // offsets that were replayed, for a while; nil otherwise
 }
 
 // joining is what a socket needs only until it is ready.
 type joining struct {
 	handshake *Handshake
-	cancel    context.CancelFunc  // of the middlewares that run now
-	evicted   bool                // the server wants it gone as soon as it has an answer
-	held      []*engineio.Message // broadcasts that wait for the connection handler
+	cancel    context.CancelFunc // of the middlewares that run now
+	evicted   bool               // the server wants it gone as soon as it has an answer
+	held      []*Prepared        // broadcasts that wait for the connection handler
+	replay    []*Prepared        // events that go ahead of the CONNECT answer
 	heldBytes int
 }
 
@@ -61,6 +68,9 @@ func newSocket(l *lane, ns *Namespace, h *Handshake) *Socket {
 	switch {
 	case !l.conn.sio4:
 		s.id = randomID()
+		if l.conn.server.opts.Recovery != nil {
+			s.pid = randomID()
+		}
 	case l.name == "/":
 		s.id = s.session.ID()
 	default: // SIO4 clients compute the id themselves
@@ -106,13 +116,17 @@ func (s *Socket) Join(rooms ...string) error {
 	if s.state == stateClosed {
 		return ErrClosed
 	}
+	s.joinLocked(rooms)
+	return nil
+}
+
+func (s *Socket) joinLocked(rooms []string) {
 	for _, room := range rooms {
 		if !slices.Contains(s.rooms, room) {
 			// Lock order: Socket.mu, then the room table's shard.
 			s.rooms = append(s.rooms, s.ns.rooms.add(room, s))
 		}
 	}
-	return nil
 }
 
 // Leave removes the socket from rooms.

@@ -15,6 +15,9 @@ import (
 type Handler interface {
 	Deliver(d push.Delivery)
 	Kick(k client.Kick)
+	// Flush comes when everything that was read at once has been handed
+	// over, so that Deliver may gather what leaves together.
+	Flush()
 }
 
 // Reader reads the stream of this node from the moment Start returns. Every
@@ -43,7 +46,7 @@ func NewReader(rdb redis.UniversalClient, handler Handler, o ReaderOptions) *Rea
 	r := &Reader{handler: handler}
 	r.tail = tail{
 		rdb: rdb, key: StreamKey(o.Prefix, o.Node), own: true,
-		handle: r.entry, onGap: orNothing(o.OnGap), onError: orIgnore(o.OnError),
+		handle: r.entry, handled: handler.Flush, onGap: orNothing(o.OnGap), onError: orIgnore(o.OnError),
 	}
 	return r
 }

@@ -33,6 +33,7 @@ type tail struct {
 	key     string
 	own     bool // this is the only reader: it creates the stream and trims it
 	handle  func(field, value string)
+	handled func() // after the last entry of a read; may be nil
 	onGap   func()
 	onError func(error)
 
@@ -178,6 +179,9 @@ func (t *tail) step(ctx context.Context) error {
 		}
 		t.moveTo(e.ID)
 		t.stats.entries.Add(1)
+	}
+	if len(entries) > 0 && t.handled != nil {
+		t.handled()
 	}
 	t.adapt(len(entries), bytes)
 	return nil

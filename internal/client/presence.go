@@ -13,6 +13,28 @@ type Member struct {
 	Platform  string
 	Node      string
 	Gen       int64
+	// PID and SID are the private and the public id of its socket, for
+	// recovery; empty when the connection cannot be recovered.
+	PID, SID string
+}
+
+// Claim is what the store answers to a connection that claims its client id.
+type Claim struct {
+	Gen     int64 // of the new connection
+	Prev    Holder
+	Session Session // the one a recovery would continue; zero when there is none
+	At      int64   // ms on the clock of the store's server; 0 when nothing is recovered
+}
+
+// Session is the last connection of a device that entered and was not left on
+// purpose, as long as it can be recovered.
+type Session struct {
+	PID, SID string
+	UserID   string
+	Gen      int64
+	// Alive is a time, ms, by which the device was still connected, as far
+	// as its node knew; 0 while it has not been released.
+	Alive int64
 }
 
 // Holder is the connection that held a client id before a claim. Node is

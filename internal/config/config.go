@@ -23,6 +23,7 @@ type Config struct {
 	PingTimeout    time.Duration
 	UpgradeTimeout time.Duration
 	ConnectTimeout time.Duration
+	RecoveryWindow time.Duration
 	MaxPayload     int
 	SendBuffer     int
 	AllowedOrigins []string
@@ -117,6 +118,7 @@ func Default() Config {
 		PingTimeout:    10 * time.Second,
 		UpgradeTimeout: 10 * time.Second,
 		ConnectTimeout: 10 * time.Second,
+		RecoveryWindow: 2 * time.Minute,
 		MaxPayload:     1_000_000,
 		SendBuffer:     4 << 20,
 		AllowedOrigins: []string{"*"},

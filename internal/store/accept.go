@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,67 +16,144 @@ import (
 // else (B55). The second is sent at most once, so that no counter counts
 // double and no stream gets an entry twice; when its reply is lost the caller
 // hears an error.
+//
+// With recovery the second looks at the nodes again, behind its writes: a
+// client that came to another node in between either finds the message in the
+// log, or is seen here, and its node gets the message in a third.
 func (s *Store) Accept(ctx context.Context, batch []*push.Message) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	nodes, err := s.prepare(ctx, batch)
+	nodes, prepared, err := s.prepare(ctx, batch)
 	if err != nil {
 		return fmt.Errorf("accept %d messages: %w", len(batch), err)
 	}
 	ops := make([]*op, 0, 4*len(batch)+8)
 	for _, m := range batch {
-		ops = s.appendMessage(ops, m, nodes[place{m.Namespace, m.Room}])
+		ops = s.appendRecord(ops, m)
 	}
 	ops = s.appendFigures(ops, batch)
-	for _, o := range ops {
+	if s.recovers() { // before the deliveries: what a client has got is in the log
+		ops = s.appendLogs(ops, batch, prepared)
+	}
+	for _, m := range batch {
+		ops = s.appendDeliveries(ops, m, nodes[place{m.Namespace, m.Room}])
+	}
+	checks := s.indexOps(batch)
+	for _, o := range append(ops, checks.ops...) {
 		o.once = true
 	}
 	// Every reply is checked by run; the nil of a stream that is gone is
 	// fine: a dead node has nobody to deliver to.
-	if err := s.run(ctx, ops...); err != nil {
+	switch {
+	case !s.recovers():
+		err = s.run(ctx, ops...)
+	case s.opt.Cluster: // servers keep no order among each other
+		if err = s.run(ctx, ops...); err == nil {
+			err = s.run(ctx, checks.ops...)
+		}
+	default:
+		err = s.run(ctx, append(ops, checks.ops...)...)
+	}
+	if err == nil && s.recovers() {
+		err = s.deliverLate(ctx, batch, nodes, checks)
+	}
+	if err != nil {
 		return fmt.Errorf("accept %d messages: %w", len(batch), err)
 	}
 	return nil
 }
 
-// place is a room of a namespace.
-type place struct{ namespace, room string }
-
-// prepare sets the ids and finds the nodes of every room.
-func (s *Store) prepare(ctx context.Context, batch []*push.Message) (map[place][]string, error) {
-	next := do("INCRBY", s.keys.messageID(), len(batch))
-	ops := []*op{next}
-	index := make(map[place]*op, len(batch))
+// deliverLate sends the messages to nodes that came to hold their rooms while
+// they were being accepted.
+func (s *Store) deliverLate(ctx context.Context, batch []*push.Message, nodes map[place][]string, now roomNodes) error {
+	var ops []*op
 	for _, m := range batch {
 		p := place{m.Namespace, m.Room}
-		if _, ok := index[p]; ok || m.Lost() {
+		before := nodes[p]
+		late := slices.DeleteFunc(now.of(p), func(node string) bool { return slices.Contains(before, node) })
+		ops = s.appendDeliveries(ops, m, late)
+	}
+	for _, o := range ops {
+		o.once = true
+	}
+	return s.run(ctx, ops...)
+}
+
+// roomNodes asks for the nodes that hold each room of a batch.
+type roomNodes struct {
+	ops    []*op
+	places map[place]*op
+}
+
+func (s *Store) indexOps(batch []*push.Message) roomNodes {
+	n := roomNodes{places: make(map[place]*op, len(batch))}
+	for _, m := range batch {
+		p := place{m.Namespace, m.Room}
+		if _, ok := n.places[p]; ok || m.Lost() {
 			continue
 		}
 		o := do("HKEYS", s.keys.room(m.Namespace, m.Room).index)
-		index[p] = o
-		ops = append(ops, o)
+		n.places[p] = o
+		n.ops = append(n.ops, o)
 	}
+	return n
+}
+
+func (n roomNodes) of(p place) (nodes []string) {
+	o := n.places[p]
+	if o == nil {
+		return nil
+	}
+	for _, field := range o.texts() {
+		if !strings.HasPrefix(field, "~") { // a count per platform
+			nodes = append(nodes, field)
+		}
+	}
+	return nodes
+}
+
+// place is a room of a namespace.
+type place struct{ namespace, room string }
+
+// prepare sets the ids and finds the nodes of every room. at is the time of
+// the server before the ids were given out, µs.
+func (s *Store) prepare(ctx context.Context, batch []*push.Message) (nodes map[place][]string, at int64, err error) {
+	next, clock := do("INCRBY", s.keys.messageID(), len(batch)), do("TIME")
+	index := s.indexOps(batch)
+	ops := make([]*op, 0, 2+len(index.ops))
+	if s.recovers() {
+		ops = append(ops, clock)
+	}
+	ops = append(append(ops, next), index.ops...)
 	if err := s.run(ctx, ops...); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	first := next.integer() - int64(len(batch)) + 1
 	for i, m := range batch {
 		m.ID = first + int64(i)
 	}
-	nodes := make(map[place][]string, len(index))
-	for p, o := range index {
-		for _, field := range o.texts() {
-			if !strings.HasPrefix(field, "~") { // a count per platform
-				nodes[p] = append(nodes[p], field)
-			}
-		}
+	nodes = make(map[place][]string, len(index.places))
+	for p := range index.places {
+		nodes[p] = index.of(p)
 	}
-	return nodes, nil
+	if s.recovers() {
+		at = microsOf(clock)
+	}
+	return nodes, at, nil
 }
 
-// appendMessage appends the record of m and its stream entries.
-func (s *Store) appendMessage(ops []*op, m *push.Message, nodes []string) []*op {
+// microsOf is the reply of TIME.
+func microsOf(o *op) int64 {
+	time := o.list()
+	if len(time) != 2 {
+		return 0
+	}
+	return toInt(time[0])*1_000_000 + toInt(time[1])
+}
+
+// appendRecord appends the record of m.
+func (s *Store) appendRecord(ops []*op, m *push.Message) []*op {
 	key := s.keys.message(strconv.FormatInt(m.ID, 10))
 	fields := m.Fields()
 	set := make([]any, 0, 2+len(fields))
@@ -83,7 +161,12 @@ func (s *Store) appendMessage(ops []*op, m *push.Message, nodes []string) []*op 
 	for _, f := range fields {
 		set = append(set, f)
 	}
-	ops = append(ops, do(set...), do("PEXPIREAT", key, m.ExpireAt))
+	return append(ops, do(set...), do("PEXPIREAT", key, m.ExpireAt))
+}
+
+// appendDeliveries appends the stream entries of m for nodes; none for a lost
+// message.
+func (s *Store) appendDeliveries(ops []*op, m *push.Message, nodes []string) []*op {
 	if m.Lost() || len(nodes) == 0 {
 		return ops
 	}

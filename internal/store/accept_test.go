@@ -37,7 +37,8 @@ func device(t testing.TB, s *Store, ns, user, platform, node string, rooms ...st
 	t.Helper()
 	id := client.Identity{Namespace: ns, UserID: user, Platform: platform, UUID: "1"}
 	m := client.Member{Namespace: ns, ClientID: id.ID(), UserID: user, Platform: platform, Node: node}
-	gen, _, err := s.Claim(t.Context(), m)
+	claim, err := s.Claim(t.Context(), m)
+	gen := claim.Gen
 	check(t, err)
 	m.Gen = gen
 	check(t, s.Enter(t.Context(), m, rooms))
@@ -278,7 +279,7 @@ func TestAcceptChecksReplies(t *testing.T) {
 		device(t, s, "/a", "u", client.Web, "n1", "r")
 		k := s.keys.namespace("/a")
 		for _, key := range []string{
-			s.keys.messageID(), k.history, k.buckets(s.opt.Now())[2].key, bus.StreamKey(s.opt.Prefix, "n1"), s.keys.room("/a", "r").index,
+			s.keys.messageID(), k.history, k.log, k.buckets(s.opt.Now())[2].key, bus.StreamKey(s.opt.Prefix, "n1"), s.keys.room("/a", "r").index,
 		} {
 			old := s.rdb.Dump(t.Context(), key)
 			check(t, s.rdb.Del(t.Context(), key).Err())

@@ -16,6 +16,7 @@ var (
 	_ namespace.Store   = (*store.Store)(nil)
 	_ node.Store        = (*store.Store)(nil)
 	_ session.Presence  = (*store.Store)(nil)
+	_ session.Recovery  = (*store.Store)(nil)
 	_ report.Store      = (*store.Store)(nil)
 	_ session.Nodes     = (*bus.Sender)(nil)
 )

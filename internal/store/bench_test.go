@@ -66,7 +66,7 @@ func (m *meter) read(b *testing.B) (commands int64, redis, own time.Duration) {
 
 func benchStore(b *testing.B) (*Store, *meter) {
 	r := realServer(b)
-	s, err := Open(b.Context(), Options{Addresses: r.Addresses, Prefix: fmt.Sprintf("b%d:", prefixes.Add(1))})
+	s, err := Open(b.Context(), Options{Addresses: r.Addresses, Prefix: fmt.Sprintf("b%d:", prefixes.Add(1)), RecoveryWindow: 2 * time.Minute})
 	check(b, err)
 	b.Cleanup(func() {
 		_ = s.rdb.FlushAll(context.Background())
@@ -158,8 +158,10 @@ func BenchmarkConnect(b *testing.B) {
 	spread(b, func(i int) {
 		user := fmt.Sprint("u", i)
 		id := client.Identity{Namespace: "/bench", UserID: user, Platform: client.Web, UUID: "1"}
-		member := client.Member{Namespace: "/bench", ClientID: id.ID(), UserID: user, Platform: client.Web, Node: "n1"}
-		gen, _, err := s.Claim(b.Context(), member)
+		member := client.Member{Namespace: "/bench", ClientID: id.ID(), UserID: user, Platform: client.Web, Node: "n1",
+			PID: "xLqOqF-jqhhkb9e63Twe", SID: "dlFSAblz_lC9bg5aidvS"}
+		claim, err := s.Claim(b.Context(), member)
+		gen := claim.Gen
 		if err == nil {
 			member.Gen = gen
 			err = s.Enter(b.Context(), member, []string{room.ForUser(user)})

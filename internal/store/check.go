@@ -119,18 +119,18 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 	key := func(kind string) string { return s.opt.Prefix + "check:{check}:" + kind }
 	probes := []*op{
 		do("SET", key("lock"), "1"), do("GET", key("lock")), do("INCRBY", key("id"), 1),
-		do("EXISTS", key("id")), do("PEXPIREAT", key("id"), s.nowMillis()+60_000),
+		do("EXISTS", key("id")), do("PEXPIRE", key("id"), 60_000), do("PEXPIREAT", key("id"), s.nowMillis()+60_000),
 		do("HSET", key("h"), "f", "v"), do("HSETNX", key("h"), "f", "v"), do("HGET", key("h"), "f"),
 		do("HMGET", key("h"), "f"), do("HGETALL", key("h")), do("HVALS", key("h")), do("HKEYS", key("h")),
 		do("HLEN", key("h")), do("HSCAN", key("h"), 0), do("HINCRBY", key("h"), "n", 1), do("HDEL", key("h"), "f"),
 		do("SADD", key("s"), "m"), do("SCARD", key("s")), do("SMEMBERS", key("s")), do("SMISMEMBER", key("s"), "m"),
-		do("SSCAN", key("s"), 0), do("SREM", key("s"), "m"),
+		do("SREM", key("s"), "m"),
 		do("ZADD", key("z"), 1, "m"), do("ZCARD", key("z")), do("ZRANGE", key("z"), 0, -1),
 		do("ZRANGEBYSCORE", key("z"), 0, 1), do("ZREM", key("z"), "m"),
 		do("LPUSH", key("l"), "m"), do("LTRIM", key("l"), 0, 0), do("LRANGE", key("l"), 0, 0),
 		do("XADD", key("x"), "MAXLEN", "~", 10, "*", "f", "v"), do("XLEN", key("x")),
 		do("XRANGE", key("x"), "-", "+", "COUNT", 1), do("XREVRANGE", key("x"), "+", "-", "COUNT", 1),
-		do("XTRIM", key("x"), "MINID", "0-1"), do("XREAD", "COUNT", 1, "STREAMS", key("x"), "0-0"),
+		do("XTRIM", key("x"), "MINID", "0-1"), do("TIME"), do("ZSCORE", key("z"), "m"), do("XREAD", "COUNT", 1, "STREAMS", key("x"), "0-0"),
 		takeLock.call([]string{key("lock")}, "1", s.nowMillis()+1000),
 	}
 	for _, kind := range []string{"lock", "id", "h", "s", "z", "l", "x"} {

@@ -19,8 +19,8 @@ func (k keys) admin() string      { return k.prefix + "admin" } // hash of a gen
 func (k keys) lock(node string) string        { return k.prefix + "lock:{" + node + "}" }
 func (k keys) connections(node string) string { return k.prefix + "k:{" + node + "}" }
 
-// Per device: its record, presence included, and the rooms it has joined and
-// not left.
+// Per device: its record, presence included, and a hash of the rooms it has
+// joined and not left, each with the generation that joined it last.
 func (k keys) client(ns, cid string) string {
 	return k.prefix + "c:{" + escape(ns) + "|" + escape(cid) + "}"
 }
@@ -49,6 +49,7 @@ type nsKeys struct {
 	rooms   string // hash: room with a device online → 1, user rooms excluded
 	seen    string // zset: client id → last connect, ms
 	history string // list of message ids, newest first
+	log     string // stream of what was pushed where lately, for recovery
 	base    string
 }
 
@@ -56,7 +57,7 @@ func (k keys) namespace(ns string) nsKeys {
 	base := k.prefix + "n:{" + escape(ns) + "}"
 	return nsKeys{
 		online: base + ":on", users: base + ":users", rooms: base + ":rooms",
-		seen: base + ":seen", history: base + ":hist", base: base,
+		seen: base + ":seen", history: base + ":hist", log: base + ":log", base: base,
 	}
 }
 

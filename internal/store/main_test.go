@@ -98,16 +98,16 @@ func onEach(t *testing.T, test func(t *testing.T, b *backend)) {
 	prefix := func() string { return fmt.Sprintf("t%d:", prefixes.Add(1)) }
 	t.Run("embedded", func(t *testing.T) {
 		m := miniredis.RunT(t)
-		test(t, &backend{name: "embedded", mini: m, options: Options{Addresses: []string{m.Addr()}, Prefix: prefix()}})
+		test(t, &backend{name: "embedded", mini: m, options: Options{Addresses: []string{m.Addr()}, Prefix: prefix(), RecoveryWindow: 2 * time.Minute}})
 	})
 	t.Run("redis", func(t *testing.T) {
 		r := realServer(t)
-		test(t, &backend{name: "redis", options: Options{Addresses: r.Addresses, Prefix: prefix()}})
+		test(t, &backend{name: "redis", options: Options{Addresses: r.Addresses, Prefix: prefix(), RecoveryWindow: 2 * time.Minute}})
 	})
 	if os.Getenv(ringVariable) == "redis" {
 		t.Run("cluster", func(t *testing.T) {
 			r := realCluster(t)
-			test(t, &backend{name: "cluster", options: Options{Addresses: r.Addresses, Cluster: true, Prefix: prefix()}})
+			test(t, &backend{name: "cluster", options: Options{Addresses: r.Addresses, Cluster: true, Prefix: prefix(), RecoveryWindow: 2 * time.Minute}})
 		})
 	}
 }

@@ -100,7 +100,8 @@ func (m *model) connect() {
 	if m.rand.IntN(10) == 0 {
 		c.UserID = "renamed" // by the connect callback
 	}
-	gen, prev, err := m.s.Claim(m.t.Context(), c.Member)
+	claim, err := m.s.Claim(m.t.Context(), c.Member)
+	gen, prev := claim.Gen, claim.Prev
 	check(m.t, err)
 	if gen <= m.gens[c.ClientID] {
 		m.t.Fatalf("generation %d after %d", gen, m.gens[c.ClientID])
@@ -179,7 +180,7 @@ func (m *model) release(c *connection) {
 	if m.superseded(c) {
 		m.counts["late release"]++
 	}
-	check(m.t, m.s.Release(m.t.Context(), c.Member, slices.Collect(maps.Keys(c.rooms)), client.ReasonNetwork))
+	check(m.t, m.s.Release(m.t.Context(), c.Member, slices.Collect(maps.Keys(c.rooms)), client.ReasonNetwork, true))
 	m.released(c)
 }
 

@@ -117,6 +117,10 @@ func (s *Store) Expel(ctx context.Context, members []client.Member, reason strin
 	if err != nil {
 		return fmt.Errorf("expel %d connections: %w", len(members), err)
 	}
+	sessions, err := s.sessionEnds(ctx, members)
+	if err != nil {
+		return fmt.Errorf("expel %d connections: %w", len(members), err)
+	}
 	// A step is some members with all their rooms: a connection must stay
 	// listed until everything else of it is gone.
 	for start := 0; start < len(members); {
@@ -126,7 +130,7 @@ func (s *Store) Expel(ctx context.Context, members []client.Member, reason strin
 		for ; end < len(members) && len(ops) < pipelineMax; end++ {
 			l := s.leaveOps(members[end], rooms[end], leaveKeep)
 			leaves = append(leaves, l)
-			ops = append(ops, s.releaseOps(members[end], l, reason)...)
+			ops = append(ops, s.releaseOps(members[end], l, reason, sessions[members[end].Node])...)
 		}
 		if err := s.run(ctx, ops...); err != nil {
 			return fmt.Errorf("expel %d connections: %w", len(members), err)
@@ -145,5 +149,5 @@ func (s *Store) roomsOf(ctx context.Context, members []client.Member) ([][]strin
 	for i, m := range members {
 		keys[i] = s.keys.clientRooms(m.Namespace, m.ClientID)
 	}
-	return s.scanSets(ctx, keys)
+	return s.scanFields(ctx, keys)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -40,6 +41,11 @@ type Options struct {
 	Prefix       string // of all keys, without braces; "lp:"
 	StreamMaxLen int64  // entries a node's stream keeps, about; 200,000
 	HistoryMax   int64  // message ids a namespace's history keeps; 1,000
+	// RecoveryWindow is how long after its end a connection can be
+	// recovered; 0: never. All processes of an installation must agree.
+	RecoveryWindow time.Duration
+	// RecoveryLag is how long a device may be gone before its node notices.
+	RecoveryLag time.Duration
 	// EventFull puts the remaining stored fields into the push event, as
 	// emit_msg_pick_key: false asks (light-push-wire.md 2.8).
 	EventFull bool
@@ -97,6 +103,8 @@ type Store struct {
 	sender  *bus.Sender
 	shared  *redis.AutoPipeliner // see runShared
 	rooms   *roomLists
+	recent  *recent // logs of namespaces, as far as somebody asked for them
+	origin  uint64  // of this process, in the logs
 
 	settleTime time.Duration // tests shorten it
 }
@@ -122,12 +130,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("connect to Redis: %w", err)
 	}
 	s.rooms = newRoomLists(s)
+	s.recent = newRecent(s)
+	s.origin = rand.Uint64()
 	return s, nil
 }
 
 // Close writes what is pending and closes the connections.
 func (s *Store) Close() error {
 	s.rooms.close()
+	s.recent.close()
 	_ = s.shared.Close() // runs what was submitted
 	return s.rdb.Close()
 }

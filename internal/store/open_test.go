@@ -99,7 +99,7 @@ func TestScriptsForgotten(t *testing.T) {
 			m := device(t, s, "/a", "u", client.Web, "n1", "r1", "r2", "r3")
 			check(t, s.rdb.ScriptFlush(t.Context()).Err())
 			check(t, s.Join(t.Context(), m, []string{"r4", "r5"}))
-			check(t, s.Release(t.Context(), m, []string{"r1", "r2", "r3", "r4", "r5"}, client.ReasonNetwork))
+			check(t, s.Release(t.Context(), m, []string{"r1", "r2", "r3", "r4", "r5"}, client.ReasonNetwork, true))
 		}
 		if got := must[[]string](t)(s.OnlineRooms(t.Context(), "/a")); len(got) != 0 {
 			t.Errorf("rooms %v", got)

@@ -37,19 +37,35 @@ const (
 
 // Claim implements session.Presence. The previous holder is the connection
 // that has entered and was not released; it stays that until this one enters.
-func (s *Store) Claim(ctx context.Context, m client.Member) (gen int64, prev client.Holder, err error) {
+func (s *Store) Claim(ctx context.Context, m client.Member) (client.Claim, error) {
 	if err := checkNode(m.Node); err != nil {
-		return 0, client.Holder{}, err
+		return client.Claim{}, err
 	}
-	claim := clientClaim.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.UserID, s.nowMillis())
-	if err := s.runShared(ctx, claim); err != nil {
-		return 0, client.Holder{}, fmt.Errorf("claim %s: %w", m.ClientID, err)
+	recovery := 0
+	if s.recovers() {
+		recovery = 1
+	}
+	claim := clientClaim.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.UserID, s.nowMillis(), recovery)
+	ops, clock := []*op{claim}, do("TIME")
+	if s.recovers() {
+		ops = append(ops, clock)
+	}
+	if err := s.runShared(ctx, ops...); err != nil {
+		return client.Claim{}, fmt.Errorf("claim %s: %w", m.ClientID, err)
 	}
 	reply := claim.list()
-	if len(reply) != 3 {
-		return 0, client.Holder{}, fmt.Errorf("claim %s: unexpected reply %v", m.ClientID, reply)
+	if len(reply) != 3+3*recovery {
+		return client.Claim{}, fmt.Errorf("claim %s: unexpected reply %v", m.ClientID, reply)
 	}
-	return toInt(reply[0]), client.Holder{Node: toText(reply[1]), Gen: toInt(reply[2])}, nil
+	c := client.Claim{Gen: toInt(reply[0]), Prev: client.Holder{Node: toText(reply[1]), Gen: toInt(reply[2])}}
+	if recovery == 1 {
+		c.Session = decodeSession(toText(reply[3]))
+		if c.Session.PID != "" {
+			c.Session.UserID, c.Session.Alive = toText(reply[4]), toInt(reply[5])
+		}
+		c.At = microsOf(clock) / 1000
+	}
+	return c, nil
 }
 
 // Enter implements session.Presence in one round trip. The connection is
@@ -60,7 +76,7 @@ func (s *Store) Enter(ctx context.Context, m client.Member, rooms []string) erro
 	}
 	ns := s.keys.namespace(m.Namespace)
 	list := do("ZADD", s.keys.connections(m.Node), m.Gen, encodeMember(m))
-	hold := s.holdOp(m, rooms)
+	hold := s.holdOp(m, s.sessionArg(m), rooms)
 	enter := nsEnter.call([]string{ns.online, ns.users, ns.seen}, m.ClientID, m.Gen, m.UserID, s.nowMillis())
 	joins := s.joinOps(m, rooms)
 	err := s.runShared(ctx, append([]*op{list, hold, enter}, joins...)...)
@@ -84,7 +100,7 @@ func (s *Store) Join(ctx context.Context, m client.Member, rooms []string) error
 	if len(rooms) == 0 {
 		return nil
 	}
-	hold := s.holdOp(m, rooms)
+	hold := s.holdOp(m, "", rooms)
 	joins := s.joinOps(m, rooms)
 	if err := s.runShared(ctx, append([]*op{hold}, joins...)...); err != nil {
 		return fmt.Errorf("join rooms of %s: %w", m.ClientID, err)
@@ -113,7 +129,7 @@ func (s *Store) Leave(ctx context.Context, m client.Member, rooms []string) erro
 		return client.ErrSuperseded
 	}
 	leaves := s.leaveOps(m, rooms, leaveForget)
-	forget := []any{"SREM", s.keys.clientRooms(m.Namespace, m.ClientID)}
+	forget := []any{"HDEL", s.keys.clientRooms(m.Namespace, m.ClientID)}
 	for _, r := range rooms {
 		forget = append(forget, r)
 	}
@@ -125,9 +141,13 @@ func (s *Store) Leave(ctx context.Context, m client.Member, rooms []string) erro
 }
 
 // Release implements session.Presence. It can be repeated.
-func (s *Store) Release(ctx context.Context, m client.Member, rooms []string, reason string) error {
+func (s *Store) Release(ctx context.Context, m client.Member, rooms []string, reason string, recoverable bool) error {
 	leaves := s.leaveOps(m, rooms, leaveKeep)
-	if err := s.runShared(ctx, s.releaseOps(m, leaves, reason)...); err != nil {
+	session := ""
+	if recoverable && m.PID != "" {
+		session = s.sessionEnd(s.nowMillis())
+	}
+	if err := s.runShared(ctx, s.releaseOps(m, leaves, reason, session)...); err != nil {
 		return fmt.Errorf("release %s: %w", m.ClientID, err)
 	}
 	s.left(m, rooms, leaves)
@@ -136,20 +156,21 @@ func (s *Store) Release(ctx context.Context, m client.Member, rooms []string, re
 
 // releaseOps takes the connection out of everything; last out of the list
 // of its node.
-func (s *Store) releaseOps(m client.Member, leaves []*op, reason string) []*op {
+func (s *Store) releaseOps(m client.Member, leaves []*op, reason, session string) []*op {
 	ns := s.keys.namespace(m.Namespace)
 	ops := make([]*op, 0, len(leaves)+3)
 	ops = append(ops,
-		clientRelease.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.Gen, s.nowMillis(), reason),
+		clientRelease.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.Gen, s.nowMillis(), reason, session),
 		nsLeave.call([]string{ns.online, ns.users}, m.ClientID, m.Gen))
 	ops = append(ops, leaves...)
 	return append(ops, do("ZREM", s.keys.connections(m.Node), encodeMember(m)))
 }
 
-// holdOp checks that m holds its client id and remembers its rooms.
-func (s *Store) holdOp(m client.Member, rooms []string) *op {
-	args := make([]any, 0, 2+len(rooms))
-	args = append(args, m.Gen, m.Node)
+// holdOp checks that m holds its client id and remembers its rooms. session is
+// that of client_join.lua.
+func (s *Store) holdOp(m client.Member, session string, rooms []string) *op {
+	args := make([]any, 0, 3+len(rooms))
+	args = append(args, m.Gen, m.Node, session)
 	for _, r := range rooms {
 		args = append(args, r)
 	}

@@ -24,7 +24,8 @@ func TestTakeOver(t *testing.T) {
 		now = now.Add(time.Second)
 		fresh := old
 		fresh.Node = "n2"
-		gen, prev, err := s.Claim(ctx, fresh)
+		claim, err := s.Claim(ctx, fresh)
+		gen, prev := claim.Gen, claim.Prev
 		check(t, err)
 		if fresh.Gen = gen; gen <= old.Gen || prev != (client.Holder{Node: "n1", Gen: old.Gen}) {
 			t.Fatalf("generation %d after %d, held by %+v", gen, old.Gen, prev)
@@ -47,7 +48,7 @@ func TestTakeOver(t *testing.T) {
 		}
 		// … and its late cleanup takes only what is its own.
 		check(t, s.Enter(ctx, fresh, []string{"user_u", "r"}))
-		check(t, s.Release(ctx, old, []string{"user_u", "r", "s"}, client.ReasonNetwork))
+		check(t, s.Release(ctx, old, []string{"user_u", "r", "s"}, client.ReasonNetwork, true))
 		counts := must[[]room.Count](t)(s.RoomCounts(ctx, "/a", []string{"user_u", "r", "s"}))
 		for i, want := range []int64{1, 1, 0} {
 			if counts[i].Online.Web != want || counts[i].Users != want || counts[i].Total.Web != 1 {
@@ -62,8 +63,8 @@ func TestTakeOver(t *testing.T) {
 			record["first_connect_time"] != "1800000000000" || record["last_connect_time"] != "1800000001000" {
 			t.Errorf("record %v", record)
 		}
-		check(t, s.Release(ctx, fresh, []string{"user_u", "r"}, client.ReasonNetwork))
-		check(t, s.Release(ctx, fresh, []string{"user_u", "r"}, client.ReasonNetwork))
+		check(t, s.Release(ctx, fresh, []string{"user_u", "r"}, client.ReasonNetwork, true))
+		check(t, s.Release(ctx, fresh, []string{"user_u", "r"}, client.ReasonNetwork, true))
 		record = s.rdb.HGetAll(ctx, s.keys.client("/a", fresh.ClientID)).Val()
 		if record["~node"] != "" || record["last_disconnect_time"] != "1800000001000" || record["disconnect_reason"] != "network" {
 			t.Errorf("record %v", record)
@@ -85,24 +86,25 @@ func TestClaimWithoutEnter(t *testing.T) {
 		lost := old
 		lost.Node = "n2"
 		for range 2 {
-			gen, prev, err := s.Claim(ctx, lost)
+			claim, err := s.Claim(ctx, lost)
+			gen, prev := claim.Gen, claim.Prev
 			check(t, err)
 			if prev != (client.Holder{Node: "n1", Gen: old.Gen}) || gen <= lost.Gen {
 				t.Errorf("generation %d, held by %+v", gen, prev)
 			}
 			lost.Gen = gen
 		}
-		check(t, s.Release(ctx, lost, []string{"r"}, client.ReasonNetwork)) // refused
+		check(t, s.Release(ctx, lost, []string{"r"}, client.ReasonNetwork, true)) // refused
 		if got := must[room.Online](t)(s.Online(ctx, "/a")); got != (room.Online{Rooms: 1, Users: 1, Clients: 1, Total: 1}) {
 			t.Errorf("online %+v", got)
 		}
-		check(t, s.Release(ctx, old, []string{"r"}, client.ReasonNetwork))
+		check(t, s.Release(ctx, old, []string{"r"}, client.ReasonNetwork, true))
 		record := s.rdb.HGetAll(ctx, s.keys.client("/a", old.ClientID)).Val()
 		if record["~node"] != "" || record["disconnect_reason"] != client.ReasonNetwork {
 			t.Errorf("record %v", record)
 		}
-		if _, prev, err := s.Claim(ctx, old); err != nil || prev != (client.Holder{}) {
-			t.Errorf("held by %+v, %v", prev, err)
+		if c, err := s.Claim(ctx, old); err != nil || c.Prev != (client.Holder{}) {
+			t.Errorf("held by %+v, %v", c.Prev, err)
 		}
 	})
 }
@@ -123,7 +125,8 @@ func TestGenerationsGrow(t *testing.T) {
 			func() { now = now.Add(time.Second); s.rdb.Del(t.Context(), s.keys.client("/a", "c")) },
 		} {
 			change()
-			gen, _, err := s.Claim(t.Context(), m)
+			claim, err := s.Claim(t.Context(), m)
+			gen := claim.Gen
 			check(t, err)
 			if gen <= last {
 				t.Errorf("generation %d after %d", gen, last)
@@ -149,7 +152,8 @@ func TestEnterAgain(t *testing.T) {
 		if got := must[room.Online](t)(s.Online(ctx, "/a")); got != (room.Online{Rooms: 1, Users: 1, Clients: 1, Total: 1}) {
 			t.Errorf("online %+v", got)
 		}
-		_, prev, err := s.Claim(ctx, m)
+		claim, err := s.Claim(ctx, m)
+		prev := claim.Prev
 		if err != nil || prev != (client.Holder{Node: "n1", Gen: m.Gen}) {
 			t.Errorf("held by %+v, %v", prev, err)
 		}
@@ -163,7 +167,7 @@ func TestLeave(t *testing.T) {
 		s := b.open(t, nil)
 		ctx := t.Context()
 		m := device(t, s, "/a", "u", client.Android, "n1", "r")
-		check(t, s.Release(ctx, m, []string{"r"}, client.ReasonNetwork))
+		check(t, s.Release(ctx, m, []string{"r"}, client.ReasonNetwork, true))
 		m = device(t, s, "/a", "u", client.Android, "n1")
 		if got := must[[]room.Count](t)(s.RoomCounts(ctx, "/a", []string{"r"}))[0]; got != (room.Count{Total: room.PerPlatform{Android: 1}}) {
 			t.Errorf("after reconnecting: %+v", got)
@@ -205,7 +209,7 @@ func TestUnambiguousNames(t *testing.T) {
 			}
 		}
 		for _, node := range []string{"", "a|b", "~a", "a}"} {
-			if _, _, err := s.Claim(ctx, client.Member{Namespace: "/a", ClientID: "c", Node: node}); !errors.Is(err, ErrNode) {
+			if _, err := s.Claim(ctx, client.Member{Namespace: "/a", ClientID: "c", Node: node}); !errors.Is(err, ErrNode) {
 				t.Errorf("node %q: %v", node, err)
 			}
 		}
@@ -254,7 +258,8 @@ func TestPresenceRaces(t *testing.T) {
 // life is one connection from claim to release.
 func life(t *testing.T, s *Store, m client.Member, rooms []string, random *rand.Rand) {
 	ctx := context.Background()
-	gen, _, err := s.Claim(ctx, m)
+	claim, err := s.Claim(ctx, m)
+	gen := claim.Gen
 	if err != nil {
 		t.Error(err)
 		return
@@ -273,5 +278,5 @@ func life(t *testing.T, s *Store, m client.Member, rooms []string, random *rand.
 			tolerate(s.Join(ctx, m, rooms[random.IntN(3):]))
 		}
 	}
-	tolerate(s.Release(ctx, m, rooms, client.ReasonNetwork))
+	tolerate(s.Release(ctx, m, rooms, client.ReasonNetwork, true))
 }

@@ -28,7 +28,7 @@ func TestReceipts(t *testing.T) {
 			return push.Ack{MessageID: msg.ID, Namespace: m.Namespace, ClientID: m.ClientID, Platform: m.Platform}
 		}
 		// Disconnected devices stay members, those that left do not.
-		check(t, s.Release(ctx, ios, []string{"r"}, client.ReasonNetwork))
+		check(t, s.Release(ctx, ios, []string{"r"}, client.ReasonNetwork, true))
 		check(t, s.Leave(ctx, android, []string{"r"}))
 		foreign := ack(web)
 		foreign.Namespace = "/b"

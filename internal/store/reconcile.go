@@ -57,7 +57,7 @@ func (s *Store) roomsOfClients(ctx context.Context, ns string, pairs []string) (
 	for i := 0; i < len(pairs); i += 2 {
 		keys = append(keys, s.keys.clientRooms(ns, pairs[i]))
 	}
-	lists, err := s.scanSets(ctx, keys)
+	lists, err := s.scanFields(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -48,9 +48,9 @@ func (s *Store) scanHash(ctx context.Context, key string, visit func(pairs []str
 	}
 }
 
-// scanSets reads many sets at once, each page by page. A member may come
+// scanFields lists many hashes at once, each page by page. A field may come
 // twice.
-func (s *Store) scanSets(ctx context.Context, keys []string) ([][]string, error) {
+func (s *Store) scanFields(ctx context.Context, keys []string) ([][]string, error) {
 	found := make([][]string, len(keys))
 	cursors := make([]uint64, len(keys))
 	open := make([]int, len(keys))
@@ -60,7 +60,7 @@ func (s *Store) scanSets(ctx context.Context, keys []string) ([][]string, error)
 	for len(open) > 0 {
 		ops := make([]*op, len(open))
 		for j, i := range open {
-			ops[j] = do("SSCAN", keys[i], cursors[i], "COUNT", scanCount)
+			ops[j] = do("HSCAN", keys[i], cursors[i], "COUNT", scanCount)
 		}
 		if err := s.runChunks(ctx, ops); err != nil {
 			return nil, err
@@ -68,7 +68,9 @@ func (s *Store) scanSets(ctx context.Context, keys []string) ([][]string, error)
 		still := open[:0]
 		for j, i := range open {
 			page, next := ops[j].page()
-			found[i] = append(found[i], page...)
+			for at := 0; at+1 < len(page); at += 2 {
+				found[i] = append(found[i], page[at])
+			}
 			if cursors[i] = next; next != 0 {
 				still = append(still, i)
 			}
