@@ -18,15 +18,16 @@ type Config struct {
 	MetricsListen string
 
 	// Socket.IO connections.
-	Transports     []string
-	PingInterval   time.Duration
-	PingTimeout    time.Duration
-	UpgradeTimeout time.Duration
-	ConnectTimeout time.Duration
-	RecoveryWindow time.Duration
-	MaxPayload     int
-	SendBuffer     int
-	AllowedOrigins []string
+	Transports        []string
+	PingInterval      time.Duration
+	PingTimeout       time.Duration
+	UpgradeTimeout    time.Duration
+	ConnectTimeout    time.Duration
+	RecoveryWindow    time.Duration
+	MaxPayload        int
+	PermessageDeflate bool
+	SendBuffer        int
+	AllowedOrigins    []string
 
 	// Redis.
 	RedisAddress      Address

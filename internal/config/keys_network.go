@@ -48,6 +48,9 @@ var connectionKeys = group("Socket.IO connections",
 			"gets what it missed. The same in all processes. 0: never."},
 	Key{Name: "max_payload", value: intValue{func(c *Config) *int { return &c.MaxPayload }, "bytes", 1000, 100_000_000},
 		Doc: "Largest message on a websocket, and largest body of a poll, that a client may send."},
+	Key{Name: "permessage_deflate", value: boolValue{func(c *Config) *bool { return &c.PermessageDeflate }},
+		Doc: "Compress WebSocket messages of 1024 bytes and more for clients that offer it. Each is compressed once, however many " +
+			"clients get it; receiving costs memory and CPU per message."},
 	Key{Name: "send_buffer", value: intValue{func(c *Config) *int { return &c.SendBuffer }, "bytes", 64 << 10, 1 << 30},
 		Doc: "How far one client may lag behind. A client with more waiting for it is disconnected. Not less than max_payload " +
 			"and rest_body_limit, or their largest message could reach nobody."},
