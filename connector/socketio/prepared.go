@@ -43,8 +43,8 @@ func (b Broadcast) Prepare(event string, args ...any) (*Prepared, error) {
 	return p, nil
 }
 
-// Send sends an event prepared for this namespace to every target. It returns how many sockets it
-// is on its way to.
+// Send sends an event prepared for this namespace to every target. It returns
+// how many sockets it is on its way to.
 func (b Broadcast) Send(p *Prepared) (n int) {
 	list := b.collect()
 	defer list.free()

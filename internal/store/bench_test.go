@@ -172,3 +172,56 @@ func BenchmarkConnect(b *testing.B) {
 	})
 	m.report(b)
 }
+
+// BenchmarkRecover is the return of a device to its session, with 40 messages
+// missed among 1,000 of its namespace.
+func BenchmarkRecover(b *testing.B) {
+	s, m := benchStore(b)
+	var batch []*push.Message
+	for i := range 1000 {
+		msg := message("/bench", "other")
+		if i%25 == 0 {
+			msg.Room = "r"
+		}
+		batch = append(batch, msg)
+	}
+	before := message("/bench", "r")
+	check(b, s.Accept(b.Context(), []*push.Message{before}))
+	check(b, s.Accept(b.Context(), batch))
+	member := func(i int) client.Member {
+		id := client.Identity{Namespace: "/bench", UserID: fmt.Sprint("u", i), Platform: client.Web, UUID: "1"}
+		return client.Member{Namespace: "/bench", ClientID: id.ID(), UserID: id.UserID, Platform: client.Web, Node: "n1"}
+	}
+	for i := range b.N {
+		connect(b, s, member(i), "one", room.ForUser(fmt.Sprint("u", i)), "r")
+	}
+	m.start(b)
+	spread(b, func(i int) {
+		device := member(i)
+		claim, err := s.Claim(b.Context(), device)
+		if err != nil {
+			b.Error(err)
+			return
+		}
+		rooms, alive, err := s.Session(b.Context(), device, claim)
+		q := push.MissedQuery{
+			Namespace: "/bench", ClientID: device.ClientID, Rooms: rooms, Alive: alive,
+			Offset: push.MessageOffset(before.ID), MessagesMax: 1000, BytesMax: 1 << 20,
+		}
+		if err == nil {
+			_, err = s.Missed(b.Context(), q)
+		}
+		if err == nil {
+			device.Gen, device.PID, device.SID = claim.Gen, claim.Session.PID, claim.Session.SID
+			err = s.Enter(b.Context(), device, rooms)
+		}
+		var missed []push.Delivery
+		if err == nil {
+			missed, err = s.Missed(b.Context(), q)
+		}
+		if err != nil || len(missed) != 40 {
+			b.Errorf("%d messages, %v", len(missed), err)
+		}
+	})
+	m.report(b)
+}

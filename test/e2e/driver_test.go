@@ -27,7 +27,7 @@ const eventTimeout = 20 * time.Second
 // opts are the client's own options (transports, query, auth, path). pushAck says how a push is acknowledged:
 // "event" emits ackPush, twice as a careful application may, "native" calls the callback argument, "" not at all.
 //
-// Reports, one JSON object per line on its stdout: ready; connect and transport (transport); upgrade (transport);
+// Reports, one JSON object per line on its stdout: ready; connect (transport, recovered) and transport; upgrade (transport);
 // event (name, args, canAck); ack (tag, args); connect_error and error (message); disconnect (reason).
 type driver struct {
 	proc *process
@@ -48,6 +48,7 @@ type report struct {
 	Transport string            `json:"transport"`
 	Reason    string            `json:"reason"`
 	Message   string            `json:"message"`
+	Recovered bool              `json:"recovered"`
 }
 
 func (r report) String() string {

@@ -45,7 +45,7 @@ function open(cmd) {
   socket.on('connect', () => {
     // Emitted here, in the connect handler and before ok: the documented way to use the service.
     for (const one of onConnect) emit(c, socket, one);
-    report(c, 'connect', { transport: transportOf(socket) });
+    report(c, 'connect', { transport: transportOf(socket), recovered: socket.recovered === true });
   });
   socket.on('connect_error', (err) => report(c, 'connect_error', { message: text(err) }));
   socket.on('error', (err) => report(c, 'error', { message: text(err) }));

@@ -149,7 +149,8 @@ func refusal(data json.RawMessage) string {
 	return string(data)
 }
 
-// Next returns the next Socket.IO packet of any namespace. Engine.IO pings are answered, pongs and noops skipped.
+// Next returns the next Socket.IO packet of any namespace. Engine.IO pings are answered; pongs, noops and the events
+// that tell a client where its recovery would begin are skipped.
 // SetReadDeadline bounds it.
 func (c *Conn) Next() (Packet, error) {
 	for {
@@ -169,7 +170,11 @@ func (c *Conn) Next() (Packet, error) {
 			}
 		case '3', '6':
 		case '4':
-			return ParsePacket(string(msg[1:]))
+			p, err := ParsePacket(string(msg[1:]))
+			if err == nil && p.Name() == "offset" {
+				continue
+			}
+			return p, err
 		default:
 			return Packet{}, fmt.Errorf("wsclient: engine packet %.80q", msg)
 		}
