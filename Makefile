@@ -11,10 +11,10 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 PHASE := test/scripts/phase.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e clean
+.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e bench bench-quick bench-profile clean
 
 help: ## show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 build: ## build ./lightpush
 	$(GO) build -trimpath -o lightpush ./cmd/lightpush
@@ -57,6 +57,16 @@ test-interop: ## the same transcripts to the engine and to the reference peer
 test-e2e: ## the built binary with official clients, Redis and nginx
 	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/...
 
+# Never part of test: figures are for people to read, and mean little on a busy machine.
+bench: ## measure beside the peers, 15 minutes; writes doc/performance.md
+	$(GO) run ./test/bench/cmd/bench -json test/bench/results.json -page doc/performance.md
+
+bench-quick: ## the same with small sizes, 2 minutes; writes nothing
+	$(GO) run ./test/bench/cmd/bench -quick -timeout 5m
+
+bench-profile: ## CPU profiles of connector and engine under load, into test/bench/profiles
+	$(GO) run ./test/bench/cmd/bench -profile test/bench/profiles
+
 clean: ## remove what the build leaves behind
 	rm -f lightpush
-	rm -rf test/e2e/clients/node_modules
+	rm -rf test/e2e/clients/node_modules test/bench/node/node_modules test/bench/profiles

@@ -1,0 +1,58 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lightpush/lightpush/test/bench/app"
+	"github.com/lightpush/lightpush/test/bench/load"
+)
+
+// gently is how many handshakes are under way when connecting is not what is
+// measured.
+const gently = 200
+
+// populate connects exactly n clients: a peer that loses handshakes gets a few
+// more tries, since what follows measures something else.
+func (h *harness) populate(ctx context.Context, t target, l loader, group string, n, first int) error {
+	missing, next := n, first
+	for attempt := 0; ; attempt++ {
+		r, err := l.do(ctx, load.Command{
+			Op: load.OpConnect, Group: group, Addr: t.addr(), Namespace: app.Namespace, EIO: 4,
+			Count: missing, First: next, Window: gently, Timeout: 2 * time.Minute, Stall: 5 * time.Second,
+		})
+		if err != nil {
+			return err
+		}
+		next += missing
+		missing -= r.Completed
+		if missing == 0 {
+			return nil
+		}
+		h.logf("  %d of %d handshakes did not complete (%d never, %s); trying again", r.Failed(), n, r.Never, r.Reason)
+		if attempt == 5 {
+			return fmt.Errorf("%d of %d clients could not be connected: %s", missing, n, r.Reason)
+		}
+	}
+}
+
+// disperse closes a group and waits until the server knows only rest clients.
+func (h *harness) disperse(ctx context.Context, t target, l loader, group string, rest int64) error {
+	if _, err := l.do(ctx, load.Command{Op: load.OpClose, Group: group, Reset: true}); err != nil {
+		return err
+	}
+	return waitClients(ctx, t, rest)
+}
+
+func waitClients(ctx context.Context, t target, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return until(ctx, "the server to forget its clients", func() error {
+		c, err := t.census(ctx)
+		if err == nil && c.Clients > n {
+			err = fmt.Errorf("%d clients are left, want %d", c.Clients, n)
+		}
+		return err
+	})
+}
