@@ -1,21 +1,24 @@
 // Package callback calls the business system when a device connects and when
 // it has gone (light-push-wire.md section 3).
 //
-// It imports only internal/namespace. A Caller owns the goroutines of queued
-// disconnect callbacks; Close waits for them.
+// The connect callback is made by the connector, while the client waits. The
+// disconnect callback is a job of the queue queue.Callback, written with the
+// release of the connection; a Sender, behind a queue.Worker, makes the call,
+// in any process.
+//
+// It imports only internal/namespace and internal/queue, and owns no
+// goroutines.
 package callback
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -30,73 +33,78 @@ type StatusError struct{ Status int }
 
 func (e *StatusError) Error() string { return fmt.Sprintf("handshake fail statusCode: %d", e.Status) }
 
-// Options of a Caller; zero values take the defaults named.
+// Kinds of callbacks, and results of one call, for metrics.
+const (
+	KindConnect    = "connect"
+	KindDisconnect = "disconnect"
+
+	ResultAccepted  = "accepted"  // connect: 200
+	ResultRefused   = "refused"   // connect: any other status
+	ResultNoAnswer  = "no_answer" // timed out, unreachable
+	ResultSkipped   = "skipped"   // connect: not asked, because nobody has answered lately
+	ResultDelivered = "delivered" // disconnect: answered
+	ResultRepeat    = "repeat"    // disconnect: a status that asks for another call
+	ResultDelayed   = "delayed"   // disconnect: the namespace has too many calls under way
+)
+
+// Options of a Caller or a Sender; zero values take the defaults named.
 type Options struct {
 	Timeout     time.Duration // of one call; 5 s
 	Concurrency int           // calls at once; 64
-	QueueMax    int           // disconnect callbacks that may wait; 10,000
-	OnError     func(kind, namespace string, err error)
+	// BreakerAfter is how many connect callbacks of a namespace in a row must
+	// get no answer before only probes are sent for a while; 10, negative for
+	// never.
+	BreakerAfter int
+	// Allow and Deny are networks: only addresses in Allow (all when it is
+	// empty) that are not in Deny are called.
+	Allow, Deny []netip.Prefix
+	// OnError hears of failures with their details, which no client sees.
+	OnError func(kind, namespace string, err error)
+	// Observe hears of the result of every call.
+	Observe func(kind, result string)
+	Now     func() time.Time // time.Now
 }
 
-// Caller makes the calls. Safe for concurrent use.
-type Caller struct {
-	opts   Options
-	client *http.Client
-	slots  chan struct{}
-
-	mu     sync.Mutex // guards closed against closing queue
-	closed bool
-	queue  chan disconnect
-	wg     sync.WaitGroup
-	ctx    context.Context
-	cancel context.CancelFunc
-}
-
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 1 << 20
-
-// NewCaller returns a Caller; Close it.
-func NewCaller(o Options) *Caller {
+func (o *Options) setDefaults() {
 	if o.Timeout <= 0 {
 		o.Timeout = 5 * time.Second
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 64
 	}
-	if o.QueueMax <= 0 {
-		o.QueueMax = 10_000
+	if o.BreakerAfter == 0 {
+		o.BreakerAfter = 10
 	}
 	if o.OnError == nil {
 		o.OnError = func(string, string, error) {}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxConnsPerHost = o.Concurrency
-	transport.MaxIdleConnsPerHost = o.Concurrency
-	c := &Caller{
-		opts: o,
-		client: &http.Client{
-			Transport:     transport,
-			Timeout:       o.Timeout,
-			CheckRedirect: sameHost,
-		},
-		slots: make(chan struct{}, o.Concurrency),
-		queue: make(chan disconnect, o.QueueMax),
+	if o.Observe == nil {
+		o.Observe = func(string, string) {}
 	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	for range min(8, o.Concurrency) {
-		c.wg.Add(1)
-		go c.deliver()
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	return c
 }
 
-// sameHost follows redirects only within the host that was configured (B60).
-func sameHost(req *http.Request, via []*http.Request) error {
-	if len(via) >= 5 || req.URL.Host != via[0].URL.Host {
-		return http.ErrUseLastResponse
-	}
-	return nil
+// Caller makes connect callbacks. Safe for concurrent use.
+type Caller struct {
+	opts     Options
+	client   *client
+	slots    chan struct{}
+	breakers *breakers
 }
+
+// NewCaller returns a Caller; Close it.
+func NewCaller(o Options) *Caller {
+	o.setDefaults()
+	return &Caller{
+		opts: o, client: newClient(o), slots: make(chan struct{}, o.Concurrency),
+		breakers: newBreakers(o.BreakerAfter, o.Now),
+	}
+}
+
+// Close drops idle connections; no call may be under way.
+func (c *Caller) Close() { c.client.close() }
 
 // Request is what the business system is told of a device.
 type Request struct {
@@ -111,28 +119,60 @@ type Answer struct {
 	Rooms  []string // to join at once; unchecked
 }
 
+// errSkipped is the detail of a call that was not made.
+var errSkipped = errors.New("no answer lately; not asked")
+
 // Connect asks whether a device may connect. Only status 200 accepts. Errors:
 // *StatusError, ErrUnavailable; the details of the latter go to OnError only.
 func (c *Caller) Connect(ctx context.Context, ns *namespace.Namespace, r Request) (Answer, error) {
+	settle, ok := c.breakers.allow(ns.Key)
+	if !ok {
+		c.opts.OnError(KindConnect, ns.Key, errSkipped)
+		c.opts.Observe(KindConnect, ResultSkipped)
+		return Answer{}, ErrUnavailable
+	}
+	timer := time.NewTimer(c.opts.Timeout)
+	defer timer.Stop()
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
 	case <-ctx.Done():
+		settle(unknown)
 		return Answer{}, ErrUnavailable
-	case <-time.After(c.opts.Timeout):
-		c.opts.OnError("connect", ns.Key, errors.New("too many callbacks are under way"))
+	case <-timer.C:
+		settle(unknown)
+		c.opts.OnError(KindConnect, ns.Key, errors.New("too many callbacks are under way"))
+		c.opts.Observe(KindConnect, ResultNoAnswer)
 		return Answer{}, ErrUnavailable
 	}
 	body, err := c.get(ctx, ns, r)
 	var status *StatusError
 	switch {
 	case errors.As(err, &status):
+		settle(verdictOf(status.Status))
+		c.opts.Observe(KindConnect, ResultRefused)
 		return Answer{}, status
+	case err != nil && ctx.Err() != nil: // the client has gone, which says nothing about the business system
+		settle(unknown)
+		return Answer{}, ErrUnavailable
 	case err != nil:
-		c.opts.OnError("connect", ns.Key, err)
+		settle(bad)
+		c.opts.OnError(KindConnect, ns.Key, err)
+		c.opts.Observe(KindConnect, ResultNoAnswer)
 		return Answer{}, ErrUnavailable
 	}
+	settle(good)
+	c.opts.Observe(KindConnect, ResultAccepted)
 	return parseAnswer(body), nil
+}
+
+// verdictOf tells the answers of a gateway whose service is down from others.
+func verdictOf(status int) verdict {
+	switch status {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return bad
+	}
+	return good
 }
 
 func (c *Caller) get(ctx context.Context, ns *namespace.Namespace, r Request) ([]byte, error) {
@@ -141,38 +181,15 @@ func (c *Caller) get(ctx context.Context, ns *namespace.Namespace, r Request) ([
 	if strings.Contains(target, "?") {
 		separator = "&"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target+separator+r.Query.Encode(), nil)
-	if err != nil {
-		return nil, err
+	call := call{
+		method: http.MethodGet, url: target + separator + r.Query.Encode(), namespace: ns.Key,
+		cookie: r.Cookie, clientIP: r.ClientIP, credentials: credentialsOf(ns),
 	}
-	return c.do(req, ns, r)
-}
-
-func (c *Caller) do(req *http.Request, ns *namespace.Namespace, r Request) ([]byte, error) {
-	req.Header.Set("Namespace", ns.Key)
-	req.Header.Set("Accept", "application/json")
-	if ns.CallbackAuth != nil && *ns.CallbackAuth != "" {
-		req.Header.Set("Authorization", *ns.CallbackAuth)
+	status, body, err := c.client.do(ctx, &call)
+	if err == nil && status != http.StatusOK {
+		err = &StatusError{Status: status}
 	}
-	if r.Cookie != "" {
-		req.Header.Set("Cookie", r.Cookie)
-	}
-	if r.ClientIP != "" {
-		req.Header.Set("X-Forwarded-For", r.ClientIP)
-	}
-	resp, err := c.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, &StatusError{Status: resp.StatusCode}
-	}
-	return body, nil
+	return body, err
 }
 
 // parseAnswer reads userid and rooms; anything else, or no JSON at all, is a
@@ -214,97 +231,4 @@ func scalar(raw json.RawMessage) string {
 		return s
 	}
 	return ""
-}
-
-// disconnect is one queued disconnect callback.
-type disconnect struct {
-	ns  *namespace.Namespace // as it was when the device connected
-	req Request
-}
-
-// Disconnect tells the business system, soon and with a few retries, that a
-// device has gone. It never blocks; when too many wait, the call is dropped
-// and reported to OnError.
-func (c *Caller) Disconnect(ns *namespace.Namespace, r Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		c.opts.OnError("disconnect", ns.Key, errors.New("shutting down"))
-		return
-	}
-	select {
-	case c.queue <- disconnect{ns, r}:
-	default:
-		c.opts.OnError("disconnect", ns.Key, errors.New("queue is full"))
-	}
-}
-
-// Queued is the number of disconnect callbacks that wait.
-func (c *Caller) Queued() int { return len(c.queue) }
-
-// Close sends what is queued until ctx ends.
-func (c *Caller) Close(ctx context.Context) {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		close(c.queue)
-	}
-	c.mu.Unlock()
-	done := make(chan struct{})
-	go func() { c.wg.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		c.cancel()
-		<-done
-	}
-	c.cancel()
-	c.client.CloseIdleConnections()
-}
-
-// retries of a disconnect callback; the pause doubles from one second.
-const retries = 3
-
-func (c *Caller) deliver() {
-	defer c.wg.Done()
-	for d := range c.queue {
-		pause := time.Second
-		for attempt := 0; ; attempt++ {
-			err := c.post(d)
-			if err == nil || c.ctx.Err() != nil {
-				break
-			}
-			if attempt == retries {
-				c.opts.OnError("disconnect", d.ns.Key, err)
-				break
-			}
-			select {
-			case <-time.After(pause):
-			case <-c.ctx.Done():
-			}
-			pause *= 2
-		}
-	}
-}
-
-func (c *Caller) post(d disconnect) error {
-	query := make(map[string]string, len(d.req.Query))
-	for k := range d.req.Query {
-		query[k] = d.req.Query.Get(k)
-	}
-	body, err := json.Marshal(map[string]any{"query": query})
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(c.ctx, http.MethodPost, *d.ns.DisconnectCallback, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	_, err = c.do(req, d.ns, d.req)
-	var status *StatusError
-	if errors.As(err, &status) && status.Status < 500 {
-		return nil // the answer is not looked at (3.2)
-	}
-	return err
 }

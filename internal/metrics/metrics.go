@@ -23,6 +23,9 @@ type Set struct {
 	Upgrades       prometheus.Counter
 	Refused        *prometheus.CounterVec // engine requests, by error code
 	SlowClients    prometheus.Counter
+	FramesRefused  *prometheus.CounterVec // WebSockets closed, by violation of RFC 6455
+	FastClients    prometheus.Counter
+	Incomplete     prometheus.Counter
 	Packets        *prometheus.CounterVec // by direction
 	PacketBytes    *prometheus.CounterVec // by direction
 	Panics         prometheus.Counter
@@ -36,10 +39,16 @@ type Set struct {
 	RequestSeconds *prometheus.HistogramVec // by route
 	LoginFailures  *prometheus.CounterVec   // by account kind
 
-	CallbackFailures *prometheus.CounterVec // by kind
+	Callbacks        *prometheus.CounterVec   // by kind and result
+	Jobs             *prometheus.CounterVec   // attempts, by queue and outcome
+	OfflineDevices   *prometheus.CounterVec   // decisions about devices, by platform and state
+	Notifications    *prometheus.HistogramVec // of push services, by service and outcome
+	JobSeconds       *prometheus.HistogramVec // by queue
 	StreamGaps       prometheus.Counter
 	NodesSwept       prometheus.Counter
 	ClientsSwept     prometheus.Counter
+	ClientsForgotten prometheus.Counter
+	Purges           *prometheus.CounterVec // by kind
 	StoreErrors      prometheus.Counter
 }
 
@@ -54,7 +63,10 @@ func New() *Set {
 	s.SessionsClosed = s.counters("sessions_closed_total", "Engine.IO sessions closed.", "reason")
 	s.Upgrades = s.counter("upgrades_total", "Sessions upgraded from polling to WebSocket.")
 	s.Refused = s.counters("engine_refused_total", "Engine.IO requests answered with an error.", "code")
-	s.SlowClients = s.counter("slow_clients_total", "Sessions closed because too much waited for them.")
+	s.SlowClients = s.counter("slow_clients_total", "Sessions closed because too much waited for them, or for too long.")
+	s.FramesRefused = s.counters("frames_refused_total", "WebSockets closed because of what their client sent.", "violation")
+	s.FastClients = s.counter("fast_clients_total", "Times a session was not read for a while because it brought more than was handled.")
+	s.Incomplete = s.counter("requests_incomplete_total", "Connections that ended before they brought a whole request.")
 	s.Packets = s.counters("packets_total", "Engine.IO packets.", "direction")
 	s.PacketBytes = s.counters("packet_bytes_total", "Content of Engine.IO packets.", "direction")
 	s.Panics = s.counter("panics_total", "Panics in the handling of a client.")
@@ -68,10 +80,16 @@ func New() *Set {
 	s.RequestSeconds = s.histograms("request_seconds", "Time of REST requests.", prometheus.ExponentialBuckets(0.0001, 2, 16), "route")
 	s.LoginFailures = s.counters("login_failures_total", "Refused credentials of the REST API.", "account")
 
-	s.CallbackFailures = s.counters("callback_failures_total", "Callbacks to business systems that failed.", "callback")
+	s.Callbacks = s.counters("callbacks_total", "Callbacks to business systems.", "callback", "result")
+	s.OfflineDevices = s.counters("offline_devices_total", "Decisions of the offline worker about devices.", "platform", "state")
+	s.Notifications = s.histograms("notification_seconds", "Time of a notification until its outcome, repeats included.", prometheus.ExponentialBuckets(0.001, 2, 16), "service", "outcome")
+	s.Jobs = s.counters("queue_attempts_total", "Attempts at jobs of the queues.", "queue", "outcome")
+	s.JobSeconds = s.histograms("queue_attempt_seconds", "Time of an attempt at a job.", prometheus.ExponentialBuckets(0.001, 2, 16), "queue")
 	s.StreamGaps = s.counter("stream_gaps_total", "Times this node may have missed messages.")
 	s.NodesSwept = s.counter("nodes_swept_total", "Dead nodes cleared by this process.")
 	s.ClientsSwept = s.counter("clients_swept_total", "Clients of dead nodes taken offline by this process.")
+	s.ClientsForgotten = s.counter("clients_forgotten_total", "Clients removed by this process because they were not seen for long.")
+	s.Purges = s.counters("namespace_purges_total", "Namespaces cleared or removed by this process.", "purge")
 	s.StoreErrors = s.counter("store_errors_total", "Failures of the store in the background.")
 	return s
 }
