@@ -67,14 +67,20 @@ type Config struct {
 	UUIDMaxLength      int
 
 	// Clients and rooms.
-	RoomActivityBroadcast   bool
-	ClientRoomsMax          int
-	RoomsPerRequestMax      int
-	JoinForeignUserRoom     bool
-	ClientPushInterval      time.Duration
-	ClientPushRequireMember bool
-	ClientPushLeaveMessage  bool
-	ClientLegacyExpire      time.Duration
+	RoomActivityBroadcast    bool
+	PeopleEventMaxMembers    int
+	ClientRoomsMax           int
+	RoomsPerRequestMax       int
+	JoinForeignUserRoom      bool
+	ClientPushInterval       time.Duration
+	ClientPushRequireMember  bool
+	ClientPushLeaveMessage   bool
+	ClientLegacyExpire       time.Duration
+	NamespaceOfflineKickRate int
+
+	// Housekeeping.
+	HousekeepingHourly string
+	HousekeepingDaily  string
 
 	// Push.
 	EmitMsgPickKey       bool
@@ -85,9 +91,20 @@ type Config struct {
 
 	// Offline delivery.
 	WorkerMessageTimeout             time.Duration
+	OfflinePlatforms                 []string
 	AndroidUnreadMessageListMaxLimit int
 	ApnsApsAlert                     string
 	ApnsPayloadSize                  int
+
+	// APNs.
+	ApnsHost        string
+	ApnsCaFile      string
+	ApnsConcurrency int
+	ApnsTimeout     time.Duration
+
+	// Secrets.
+	SecretKey    Secret
+	SecretKeyOld Secret
 
 	// Reports.
 	PushMessageListMaxLimit     int
@@ -97,6 +114,10 @@ type Config struct {
 	// Callbacks.
 	CallbackTimeout     time.Duration
 	CallbackConcurrency int
+	CallbackAttempts    int
+	CallbackBreaker     int
+	CallbackAllow       []netip.Prefix
+	CallbackDeny        []netip.Prefix
 
 	// Logs.
 	LogLevel  string
@@ -157,14 +178,19 @@ func Default() Config {
 		UseridMaxLength:    100,
 		UUIDMaxLength:      100,
 
-		RoomActivityBroadcast:   true,
-		ClientRoomsMax:          1000,
-		RoomsPerRequestMax:      100,
-		JoinForeignUserRoom:     false,
-		ClientPushInterval:      time.Second,
-		ClientPushRequireMember: false,
-		ClientPushLeaveMessage:  false,
-		ClientLegacyExpire:      240 * time.Hour,
+		RoomActivityBroadcast:    true,
+		PeopleEventMaxMembers:    5_000,
+		ClientRoomsMax:           1000,
+		RoomsPerRequestMax:       100,
+		JoinForeignUserRoom:      false,
+		ClientPushInterval:       time.Second,
+		ClientPushRequireMember:  false,
+		ClientPushLeaveMessage:   false,
+		ClientLegacyExpire:       240 * time.Hour,
+		NamespaceOfflineKickRate: 500,
+
+		HousekeepingHourly: "17 * * * *",
+		HousekeepingDaily:  "41 3 * * *",
 
 		EmitMsgPickKey:       true,
 		PushMessageExpire:    time.Hour,
@@ -173,9 +199,18 @@ func Default() Config {
 		AckFlushInterval:     20 * time.Millisecond,
 
 		WorkerMessageTimeout:             5 * time.Second,
+		OfflinePlatforms:                 []string{"android"},
 		AndroidUnreadMessageListMaxLimit: 100,
 		ApnsApsAlert:                     "通知",
 		ApnsPayloadSize:                  4000,
+
+		ApnsHost:        "",
+		ApnsCaFile:      "",
+		ApnsConcurrency: 1000,
+		ApnsTimeout:     5 * time.Second,
+
+		SecretKey:    "",
+		SecretKeyOld: "",
 
 		PushMessageListMaxLimit:     1000,
 		ReportOnlineListMaxLimit:    1000,
@@ -183,6 +218,10 @@ func Default() Config {
 
 		CallbackTimeout:     5 * time.Second,
 		CallbackConcurrency: 64,
+		CallbackAttempts:    10,
+		CallbackBreaker:     10,
+		CallbackAllow:       nil,
+		CallbackDeny:        []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")},
 
 		LogLevel:  "info",
 		LogFormat: "auto",

@@ -47,7 +47,7 @@ func group(topic string, members ...Key) []Key {
 // The tables are fixed after initialisation.
 var (
 	keys = slices.Concat(
-		listenKeys, connectionKeys, redisKeys, nodeKeys, adminKeys, nameKeys, clientKeys, pushKeys, offlineKeys,
+		listenKeys, connectionKeys, redisKeys, nodeKeys, adminKeys, nameKeys, clientKeys, housekeepingKeys, pushKeys, offlineKeys, apnsKeys, secretKeys,
 		reportKeys, callbackKeys, logKeys,
 	)
 	keyByName = indexKeys(func(k *Key) string { return k.Name })

@@ -82,7 +82,17 @@ var callbackKeys = group("Callbacks",
 		milliseconds, 100 * time.Millisecond, time.Minute},
 		Doc: "Time a callback of a business system may take; a connect callback that takes longer refuses the client."},
 	Key{Name: "callback_concurrency", value: intValue{func(c *Config) *int { return &c.CallbackConcurrency }, "", 1, 10_000},
-		Doc: "Callbacks under way at the same time in one process."},
+		Doc: "Callbacks under way at the same time in one process; half of them for one namespace, when they are disconnect callbacks."},
+	Key{Name: "callback_attempts", value: intValue{func(c *Config) *int { return &c.CallbackAttempts }, "", 1, 100},
+		Doc: "Attempts of a disconnect callback that gets no answer, 1 s apart at first and 1 min at last; then it goes to the dead letters."},
+	Key{Name: "callback_breaker", value: intValue{func(c *Config) *int { return &c.CallbackBreaker }, "", 1, 1_000_000},
+		Doc: "Connect callbacks of a namespace in a row without an answer after which only a probe goes out now and then and " +
+			"clients are refused at once, until one is answered."},
+	Key{Name: "callback_allow", value: prefixesValue{func(c *Config) *[]netip.Prefix { return &c.CallbackAllow }},
+		Doc: "Networks that callbacks may go to; empty means all. Namespaces set their callback URLs themselves."},
+	Key{Name: "callback_deny", value: prefixesValue{func(c *Config) *[]netip.Prefix { return &c.CallbackDeny }},
+		Doc: "Networks that callbacks may not go to, even when callback_allow holds them. The default has the addresses at which " +
+			"clouds tell machines their secrets."},
 )
 
 var logKeys = group("Logs",

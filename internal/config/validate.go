@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -95,7 +96,7 @@ var combinations = []combination{
 }
 
 func (l *loader) checkCombinations() {
-	for _, comb := range combinations {
+	for _, comb := range slices.Concat(combinations, secretCombinations) {
 		if l.anyRefused(comb.keys) {
 			continue
 		}

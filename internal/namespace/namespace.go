@@ -2,7 +2,7 @@
 // changed, who may act for them, and the in-memory registry every process
 // keeps of it.
 //
-// It imports only internal/name and golang.org/x/crypto. The Registry owns
+// It imports only internal/name, internal/input and golang.org/x/crypto. The Registry owns
 // one goroutine between Start and Close; everything else is safe for
 // concurrent use.
 package namespace
@@ -22,11 +22,19 @@ type Namespace struct {
 	ConnectCallback    *string // absent or empty: no callback
 	DisconnectCallback *string
 	CallbackAuth       *string // sent verbatim as authorization header of callbacks
+	CallbackSecret     *string `json:",omitempty"` // signs callbacks; see callback.Signature
 	PasswdHash         string  // see HashPassword; empty never authenticates
 	APNs               []APNsProfile
 	UpdateDate         int64 // ms
 	ClientIP           string
 	Offline            bool
+	// ClientPushOff refuses the push event of clients.
+	ClientPushOff bool `json:",omitempty"`
+	// JoinForeign lets clients join the rooms of other users; nil: as the
+	// configuration says.
+	JoinForeign *bool `json:",omitempty"`
+	// Purge is what is being removed of the namespace right now.
+	Purge Purge `json:",omitempty"`
 }
 
 // APNsProfile is one set of APNs credentials (light-push-wire.md 1.4.10).
@@ -43,6 +51,9 @@ type APNsProfile struct {
 	TokenKey       string `json:"token_key,omitempty"`
 	TokenKeyID     string `json:"token_keyId,omitempty"`
 	TokenTeamID    string `json:"token_teamId,omitempty"`
+	// Host stands in for Apple's gateway, "https://host:port"; "" for Apple's,
+	// or the configuration's apns_host.
+	Host string `json:"apns_host,omitempty"`
 }
 
 // Root is the namespace every v2 client is in by itself. It holds the
@@ -60,6 +71,8 @@ var (
 	ErrKeyInvalid  = errors.New("namespace invalid")
 	ErrNoPassword  = errors.New("auth_passwd can not be empty")
 	ErrUnavailable = errors.New("namespaces are not loaded yet")
+	ErrNotOffline  = errors.New("namespace must be set offline on") // maintenance (1.4.11)
+	ErrBusy        = errors.New("namespace is being cleared, try again later")
 )
 
 // SecretMark stands in answers where a secret is set. Saving it back leaves
@@ -79,6 +92,9 @@ type Public struct {
 	ClientIP           string        `json:"client_ip"`
 	CallbackAuth       *string       `json:"callback_auth"`
 	Offline            string        `json:"offline"`
+	ClientPush         string        `json:"client_push"`
+	JoinForeign        string        `json:"join_foreign_user_room"` // on, off, or "" for the configuration's
+	CallbackSecret     *string       `json:"callback_secret"`
 }
 
 // Public returns n with every secret replaced.
@@ -93,6 +109,11 @@ func (n *Namespace) Public() Public {
 		ClientIP:           n.ClientIP,
 		CallbackAuth:       maskSet(n.CallbackAuth != nil && *n.CallbackAuth != ""),
 		Offline:            onOff(n.Offline),
+		ClientPush:         onOff(!n.ClientPushOff),
+		CallbackSecret:     maskSet(n.CallbackSecret != nil && *n.CallbackSecret != ""),
+	}
+	if n.JoinForeign != nil {
+		p.JoinForeign = onOff(*n.JoinForeign)
 	}
 	if n.APNs != nil {
 		p.APNs = []APNsProfile{}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lightpush/lightpush/internal/input"
 	"github.com/lightpush/lightpush/internal/name"
@@ -27,9 +28,12 @@ type Patch struct {
 	ConnectCallback    *string
 	DisconnectCallback *string
 	CallbackAuth       *string
+	CallbackSecret     *string
 	Password           *string // plain; nil also when SecretMark or null was sent back
 	ClientIP           *string
 	Offline            *bool
+	ClientPushOff      *bool
+	JoinForeign        *Choice
 	APNs               []APNsPatch
 }
 
@@ -77,6 +81,7 @@ func ParsePatch(rules name.Rules, f input.Fields, key string) (p Patch, err erro
 		{"connect_callback", urlMax, &p.ConnectCallback},
 		{"disconnect_callback", urlMax, &p.DisconnectCallback},
 		{"callback_auth", authMax, &p.CallbackAuth},
+		{"callback_secret", passwordMax, &p.CallbackSecret},
 		{"auth_passwd", passwordMax, &p.Password},
 		{"client_ip", nameMax, &p.ClientIP},
 	} {
@@ -98,6 +103,9 @@ func ParsePatch(rules name.Rules, f input.Fields, key string) (p Patch, err erro
 		return Patch{}, &input.FieldError{Field: "offline", Problem: "must be on or off"}
 	} else if ok {
 		p.Offline = &offline
+	}
+	if err := p.parseSwitches(f); err != nil {
+		return Patch{}, err
 	}
 	p.APNs, err = parseProfiles(f)
 	return p, err
@@ -131,6 +139,9 @@ func (p *Patch) check() error {
 	if p.CallbackAuth != nil && *p.CallbackAuth == SecretMark {
 		p.CallbackAuth = nil
 	}
+	if p.CallbackSecret != nil && *p.CallbackSecret == SecretMark {
+		p.CallbackSecret = nil
+	}
 	if p.Password != nil {
 		switch *p.Password {
 		case SecretMark:
@@ -151,7 +162,7 @@ func validCallback(s string) bool {
 // now is in ms. A new namespace is always online and needs a password, but for
 // the root, which nobody logs in to. UpdateDate always grows, so that two
 // versions of a namespace can be told apart and put in order. Errors:
-// ErrNotFound, ErrNoPassword, *input.FieldError for too many APNs profiles.
+// ErrNotFound, ErrNoPassword, ErrBusy, *input.FieldError for APNs profiles.
 func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 	var n *Namespace
 	if base == nil {
@@ -164,6 +175,9 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 		}
 	} else {
 		n = base.Clone()
+		if err := p.allowed(base); err != nil {
+			return nil, err
+		}
 		if p.Offline != nil {
 			n.Offline = *p.Offline
 		}
@@ -173,10 +187,14 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 		{&p.ConnectCallback, &n.ConnectCallback},
 		{&p.DisconnectCallback, &n.DisconnectCallback},
 		{&p.CallbackAuth, &n.CallbackAuth},
+		{&p.CallbackSecret, &n.CallbackSecret},
 	} {
 		if *change.from != nil {
 			*change.to = *change.from
 		}
+	}
+	if n.CallbackSecret != nil && *n.CallbackSecret == "" {
+		n.CallbackSecret = nil
 	}
 	if p.ClientIP != nil {
 		n.ClientIP = *p.ClientIP
@@ -188,7 +206,11 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 		}
 		n.PasswdHash = hash
 	}
-	n.APNs = mergeProfiles(n.APNs, p.APNs)
+	p.applySwitches(n)
+	var err error
+	if n.APNs, err = mergeProfiles(n.APNs, p.APNs, p.MustExist, time.UnixMilli(now)); err != nil {
+		return nil, err
+	}
 	if len(n.APNs) > profilesMax {
 		return nil, tooManyProfiles()
 	}

@@ -103,8 +103,8 @@ func TestParsePatchRefuses(t *testing.T) {
 		`{"offline":2}`:                                                  "offline must be on or off",
 		`{"apns_list":["a"]}`:                                            "apns_list[0] must be an object",
 		`{"apns_list":[null]}`:                                           "apns_list[0] must be an object",
-		`{"apns_list":[{"name":null}]}`:                                  "apns_list[0] name can not be empty",
-		`{"apns_list":[{"name":"a","apns_topic":[]}]}`:                   "apns_list[0] apns_topic must be a string",
+		`{"apns_list":[{"name":null}]}`:                                  "apns_list[0].name can not be empty",
+		`{"apns_list":[{"name":"a","apns_topic":[]}]}`:                   "apns_list[0].apns_topic must be a string",
 	} {
 		if _, err := ParsePatch(rules, fields(t, body), "/demo"); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", body, err, want)
@@ -167,20 +167,34 @@ func TestApplyChangesACopy(t *testing.T) {
 }
 
 func TestEveryProfileFieldCanBeSet(t *testing.T) {
+	p := pems()
+	value := map[string]string{
+		"apns_dev_cert": p.cert, "apns_dev_key": p.certKey, "apns_production_cert": p.cert, "apns_production_key": p.certKey,
+		"token_key": p.p8, "apns_expiration": "3600", "apns_host": "https://gateway:1",
+	}
+	item, stored := map[string]string{"name": "a"}, map[string]int{}
 	tags := reflect.TypeFor[APNsProfile]()
 	for i := range tags.NumField() {
 		tag, _, _ := strings.Cut(tags.Field(i).Tag.Get("json"), ",")
-		if tag == "name" {
-			continue
+		stored[tag] = i
+		if item[tag] == "" {
+			item[tag] = "value"
 		}
-		body := `{"apns_list":[{"name":"a","` + tag + `":"value"}]}`
-		patch, err := ParsePatch(rules, fields(t, body), "/demo")
-		if err != nil {
-			t.Fatal(err)
+		if v := value[tag]; v != "" {
+			item[tag] = v
 		}
-		n, err := patch.Apply(&Namespace{Key: "/demo"}, 1)
-		if err != nil || reflect.ValueOf(n.APNs[0]).Field(i).String() != "value" {
-			t.Errorf("%s: %s, %v", tag, show(n), err)
+	}
+	patch, err := ParsePatch(rules, fields(t, `{"key":"/demo","apns_list":[`+show(item)+`]}`), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := patch.Apply(&Namespace{Key: "/demo"}, patchNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, i := range stored {
+		if got := reflect.ValueOf(n.APNs[0]).Field(i).String(); got != item[tag] {
+			t.Errorf("%s: %.40q", tag, got)
 		}
 	}
 }
@@ -216,15 +230,15 @@ func TestPublicHidesSecrets(t *testing.T) {
 	}
 	before := show(n)
 	got := show(n.Public())
-	if strings.Contains(got, "secret") || strings.Count(got, SecretMark) != 6 || !strings.Contains(got, `"token_keyId":"K"`) {
+	if strings.Contains(got, `"secret`) || strings.Contains(got, `\nsecret`) || strings.Count(got, SecretMark) != 6 || !strings.Contains(got, `"token_keyId":"K"`) {
 		t.Errorf("got %s", got)
 	}
 	if show(n) != before {
 		t.Error("the namespace itself was changed")
 	}
 	for n, want := range map[*Namespace]string{
-		{Key: "/a"}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"0","client_ip":"","callback_auth":null,"offline":"off"}`,
-		{Key: "/a", APNs: []APNsProfile{}, CallbackAuth: ptr("")}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":[],"update_date":"0","client_ip":"","callback_auth":null,"offline":"off"}`,
+		{Key: "/a"}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`,
+		{Key: "/a", APNs: []APNsProfile{}, CallbackAuth: ptr("")}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":[],"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`,
 	} {
 		if got := show(n.Public()); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

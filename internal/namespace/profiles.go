@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/lightpush/lightpush/internal/input"
 )
@@ -32,6 +34,8 @@ func (p *APNsProfile) field(jsonName string) *string {
 		return &p.TokenKeyID
 	case "token_teamId":
 		return &p.TokenTeamID
+	case "apns_host":
+		return &p.Host
 	}
 	return nil
 }
@@ -54,7 +58,7 @@ func parseProfiles(f input.Fields) ([]APNsPatch, error) {
 	for i, item := range items {
 		patch, err := parseProfile(item)
 		if err != nil {
-			return nil, &input.FieldError{Field: fmt.Sprintf("apns_list[%d]", i), Problem: err.Error()}
+			return nil, profileError(i, err)
 		}
 		patches = append(patches, patch)
 	}
@@ -63,6 +67,15 @@ func parseProfiles(f input.Fields) ([]APNsPatch, error) {
 
 func tooManyProfiles() error {
 	return &input.FieldError{Field: "apns_list", Problem: fmt.Sprintf("must have at most %d elements", profilesMax)}
+}
+
+// profileError names the element of apns_list, and the field within it.
+func profileError(i int, err error) error {
+	var inner *input.FieldError
+	if errors.As(err, &inner) {
+		return &input.FieldError{Field: fmt.Sprintf("apns_list[%d].%s", i, inner.Field), Problem: inner.Problem}
+	}
+	return &input.FieldError{Field: fmt.Sprintf("apns_list[%d]", i), Problem: err.Error()}
 }
 
 var errNotProfile = errors.New("must be an object")
@@ -100,19 +113,14 @@ func parseProfile(item json.RawMessage) (APNsPatch, error) {
 }
 
 // mergeProfiles applies patches by name: new names are appended, known ones
-// merged field by field, deleted ones removed.
-func mergeProfiles(profiles []APNsProfile, patches []APNsPatch) []APNsProfile {
-	for _, patch := range patches {
-		at := -1
-		for i := range profiles {
-			if profiles[i].Name == patch.Name {
-				at = i
-				break
-			}
-		}
+// merged field by field and judged, deleted ones removed. Errors:
+// *input.FieldError with the position in the request.
+func mergeProfiles(profiles []APNsProfile, patches []APNsPatch, tenant bool, now time.Time) ([]APNsProfile, error) {
+	for i, patch := range patches {
+		at := slices.IndexFunc(profiles, func(p APNsProfile) bool { return p.Name == patch.Name })
 		switch {
 		case patch.Delete && at >= 0:
-			profiles = append(profiles[:at], profiles[at+1:]...)
+			profiles = slices.Delete(profiles, at, at+1)
 			continue
 		case patch.Delete:
 			continue
@@ -120,9 +128,26 @@ func mergeProfiles(profiles []APNsProfile, patches []APNsPatch) []APNsProfile {
 			profiles = append(profiles, APNsProfile{Name: patch.Name})
 			at = len(profiles) - 1
 		}
+		before := profiles[at]
 		for field, value := range patch.Fields {
 			*profiles[at].field(field) = value
 		}
+		if err := profiles[at].check(before, tenant, now); err != nil {
+			return nil, profileError(i, err)
+		}
 	}
-	return profiles
+	return profiles, nil
+}
+
+// firstCredential finds a secret that patches bring, as the field of the
+// request; "" for none.
+func firstCredential(patches []APNsPatch) string {
+	for i, patch := range patches {
+		for _, field := range []string{"token_key", "apns_production_key", "apns_dev_key", "apns_production_cert", "apns_dev_cert"} {
+			if patch.Fields[field] != "" && !patch.Delete {
+				return fmt.Sprintf("apns_list[%d].%s", i, field)
+			}
+		}
+	}
+	return ""
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lightpush/lightpush/internal/input"
 )
 
 // Store keeps namespaces for all processes. Implementations are safe for
@@ -43,6 +45,8 @@ type Registry struct {
 	// Loads are numbered when they begin. What an older load brings must not
 	// replace what a newer one, or a save, has shown already.
 	begun, shown uint64
+
+	noKey string // why APNs credentials cannot be saved, "" when they can; fixed before Start
 
 	cancel context.CancelFunc // nil before Start
 	done   chan struct{}
@@ -113,7 +117,8 @@ func (r *Registry) Invalidate() {
 }
 
 // OnChange registers f to be told of namespaces that changed or, with only
-// Key set and Offline true, vanished. Register before Start; f is called by
+// Key set and Offline true, vanished. Register before Start, or miss what
+// changed before; f is called by
 // the goroutine that Start began, soon after Get shows the change.
 func (r *Registry) OnChange(f func(changed []*Namespace)) {
 	r.mu.Lock()
@@ -255,10 +260,17 @@ func (r *Registry) Authenticate(key, password string) (*Namespace, error) {
 // cache.
 func (r *Registry) Verifier() *Verifier { return r.verifier }
 
+// RefuseCredentials makes Save refuse new APNs credentials with that problem,
+// because there is no key to encrypt them with. Call it before Start.
+func (r *Registry) RefuseCredentials(problem string) { r.noKey = problem }
+
 // Save applies patch and returns the stored namespace. The local copy shows
 // it at once, other processes when the control stream tells them. Errors:
 // those of Patch.Apply, else the store's, and then it may be stored or not.
 func (r *Registry) Save(ctx context.Context, patch Patch, now time.Time) (*Namespace, error) {
+	if field := firstCredential(patch.APNs); field != "" && r.noKey != "" {
+		return nil, &input.FieldError{Field: field, Problem: r.noKey}
+	}
 	saved, err := r.store.UpdateNamespace(ctx, patch.Key, func(old *Namespace) (*Namespace, error) {
 		return patch.Apply(old, now.UnixMilli())
 	})
