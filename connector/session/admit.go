@@ -48,12 +48,23 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 			Node:      h.opts.Node,
 		},
 	}
+	d.announce(handshake)
 	rooms, err := d.callback(ctx, ns, handshake, values)
 	if err != nil {
 		return err
 	}
+	// The callback may have taken long.
+	if now, ok := h.opts.Namespaces.Get(key); !ok {
+		return refuse(namespace.ErrUnknown)
+	} else if now.Offline {
+		return refuse(namespace.ErrOffline)
+	}
 	s.Data = d
-	return d.enter(ctx, append([]string{room.ForUser(d.member.UserID)}, rooms...))
+	waiting, err := d.enter(ctx, append([]string{room.ForUser(d.member.UserID)}, rooms...))
+	if err != nil || !waiting {
+		return err
+	}
+	return d.fetchInbox(ctx)
 }
 
 // mergeAuth adds the members of SIO5's auth object to the query; the URL wins
@@ -105,9 +116,9 @@ func (d *device) callback(ctx context.Context, ns *namespace.Namespace, hs clien
 			request.ClientIP = ip.String()
 		}
 	}
-	if isSet(ns.DisconnectCallback) {
-		caller := d.hub.opts.Callbacks
-		d.farewell = func() { caller.Disconnect(ns, request) }
+	var err error
+	if d.member.Farewell, err = callback.NewFarewell(ns, request); err != nil {
+		return nil, refuse(err)
 	}
 	if !isSet(ns.ConnectCallback) {
 		return nil, nil
@@ -148,31 +159,36 @@ func (d *device) callbackRooms(rooms []string) []string {
 
 func isSet(s *string) bool { return s != nil && *s != "" }
 
-// enter claims the client id and registers the connection everywhere. ctx is
+// enter claims the client id and registers the connection everywhere; waiting
+// says that there is something in the inbox of the device. ctx is
 // the client's and ends only the wait for a turn: a client that leaves must
 // not stop the writes half way.
-func (d *device) enter(ctx context.Context, rooms []string) error {
+func (d *device) enter(ctx context.Context, rooms []string) (waiting bool, err error) {
 	give, err := d.hub.turns.take(ctx)
 	if err != nil {
-		return tryLater(err) // gone; nobody reads this
+		return false, tryLater(err) // gone; nobody reads this
 	}
 	defer give()
+	d.changing.Lock() // a transfer waits until the client is in, or gone
+	defer d.changing.Unlock()
 	write, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	claim, err := d.hub.opts.Presence.Claim(write, d.member)
 	if err != nil {
-		return d.unavailable(err, "claim client id")
+		return false, d.unavailable(err, "claim client id")
 	}
 	d.member.Gen = claim.Gen
 	entered := false
 	defer func() { // also when something panics
 		if !entered {
-			d.hub.background.Go(func() { d.forget(rooms, true) })
+			refused := d.member
+			refused.Refused = true
+			d.hub.background.Go(func() { d.forget(refused, rooms, true) })
 		}
 	}()
 	earlier, err := d.lookBack(write, claim)
 	if err != nil {
-		return d.unavailable(err, "look for the session to recover")
+		return false, d.unavailable(err, "look for the session to recover")
 	}
 	d.member.PID, d.member.SID = d.socket.PID(), d.socket.ID()
 	if earlier != nil {
@@ -182,22 +198,22 @@ func (d *device) enter(ctx context.Context, rooms []string) error {
 	}
 	d.hub.takeOver(write, d, claim.Prev)
 	if err := d.socket.Join(rooms...); err != nil {
-		return tryLater(err) // gone already; nobody reads this
+		return false, tryLater(err) // gone already; nobody reads this
 	}
-	err = d.hub.opts.Presence.Enter(write, d.member, rooms)
+	waiting, err = d.register(write, rooms)
 	switch {
 	case errors.Is(err, client.ErrSuperseded):
-		return refuse(errConflict)
+		return false, refuse(errConflict)
 	case err != nil:
-		return d.unavailable(err, "register presence")
+		return false, d.unavailable(err, "register presence")
 	}
 	if earlier != nil {
 		if err := earlier.catchUp(write); err != nil {
-			return d.unavailable(err, "recover session")
+			return false, d.unavailable(err, "recover session")
 		}
 	}
 	entered = true
-	return nil
+	return waiting, nil
 }
 
 // unavailable refuses a client because of the store. A client that has gone,
@@ -237,6 +253,7 @@ func (h *Hub) takeOver(ctx context.Context, d *device, prev client.Holder) {
 // connected is the connection handler: the client learns that it is ready.
 func (h *Hub) connected(s *socketio.Socket) {
 	d := s.Data.(*device)
+	d.offerInbox()
 	_ = s.Emit("ok", struct {
 		System   string `json:"system"`
 		Port     int    `json:"port"`

@@ -22,13 +22,7 @@ func (h *Hub) Deliver(m push.Delivery) {
 	if !ok {
 		return
 	}
-	to := broadcast(tenant, &m).Deferred(&h.batch)
-	if m.Except != "" {
-		to = to.Skip(func(s *socketio.Socket) bool {
-			d, ok := s.Data.(*device)
-			return ok && d.member.ClientID == m.Except
-		})
-	}
+	to := skipClient(broadcast(tenant, &m).Deferred(&h.batch), m.Except)
 	n, err := to.Emit("push", m.Payload)
 	if err != nil {
 		h.opts.Logger.Error().Err(err).Int64("message", m.MessageID).Msg("encode push")
@@ -109,6 +103,9 @@ func messageID(raw json.RawMessage) (int64, bool) {
 }
 
 func (d *device) ack(id int64) {
+	if b := d.mail.Load(); b != nil {
+		d.confirmDropped(b)
+	}
 	d.hub.opts.Receipts.Ack(push.Ack{
 		MessageID: id,
 		Namespace: d.member.Namespace,

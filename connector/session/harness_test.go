@@ -26,6 +26,7 @@ import (
 	"github.com/lightpush/lightpush/internal/name"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/queue"
 	"github.com/lightpush/lightpush/internal/store"
 )
 
@@ -64,6 +65,7 @@ type cluster struct {
 	// recovery is switched on by newRecoveryCluster, whose clock the test
 	// moves.
 	recovery bool
+	people   int64 // room members up to which joins are announced; 0: never
 	ahead    atomic.Int64
 }
 
@@ -92,7 +94,7 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 	ctx := context.Background()
 	// Not by miniredis' in-memory pipe: that one has no buffer, and a long
 	// pipeline of commands blocks on it for ever.
-	options := store.Options{Addresses: []string{c.redis.Addr()}, Now: c.now}
+	options := store.Options{Addresses: []string{c.redis.Addr()}, Now: c.now, PeopleMax: c.people}
 	if c.recovery {
 		options.RecoveryWindow, options.RecoveryLag = recoveryWindow, time.Minute
 	}
@@ -103,6 +105,12 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 	committer := push.NewCommitter(st, push.CommitterOptions{})
 	receipts := push.NewReceipts(st, push.ReceiptsOptions{Interval: time.Millisecond})
 	callbacks := callback.NewCaller(callback.Options{Timeout: 300 * time.Millisecond})
+	sender := callback.NewSender(registry, callback.Options{Timeout: 300 * time.Millisecond})
+	farewells := queue.NewWorker(st.Queues(), queue.Options{
+		Queue: queue.Callback, ID: id, Idle: 20 * time.Millisecond, Handle: sender.Handle,
+		Backoff: func(int) time.Duration { return 50 * time.Millisecond },
+	})
+	farewells.Start()
 	var recovery *socketio.Recovery
 	if c.recovery {
 		recovery = &socketio.Recovery{ByApplication: true}
@@ -114,7 +122,7 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 	must(t, err)
 	o := Options{
 		Node: id, System: "host", Port: 21314,
-		Namespaces: registry, Presence: st, Nodes: st.Sender(),
+		Namespaces: registry, Presence: st, Clients: st, Nodes: st.Sender(),
 		Push: push.NewService(committer, nil), Receipts: receipts, Callbacks: callbacks,
 		Names: name.DefaultRules(),
 		Rules: push.Rules{Names: name.DefaultRules(), Expire: 1, ExpireMax: 10, APSDataSize: 4000},
@@ -150,7 +158,9 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 			t.Errorf("%d devices after the shutdown", left)
 		}
 		receipts.Close()
-		callbacks.Close(stop)
+		callbacks.Close()
+		farewells.Close(stop)
+		sender.Close()
 		committer.Close()
 		registry.Close()
 		must(t, st.Close())

@@ -19,13 +19,14 @@ import (
 )
 
 // Options of a Hub. Every dependency is required but
-// Recovery.
+// Recovery and Inbox.
 type Options struct {
 	Node       string // this connector's id
 	System     string // host name, told to clients in ok
 	Port       int    // told to clients in ok
 	Namespaces *namespace.Registry
 	Presence   Presence
+	Clients    Clients
 	Nodes      Nodes
 	Push       Pusher
 	Receipts   *push.Receipts
@@ -36,7 +37,10 @@ type Options struct {
 	// Recovery lets devices continue their sessions; nil: never. The engine
 	// must run with socketio.Recovery.ByApplication then.
 	Recovery Recovery
-	Logger   zerolog.Logger
+	// Inbox keeps messages for absent devices of InboxPlatforms; nil: none.
+	Inbox          Inbox
+	InboxPlatforms []string
+	Logger         zerolog.Logger
 	// ClientIP tells the address of the device behind trusted proxies.
 	ClientIP func(remote string, forwardedFor []string) netip.Addr
 }
@@ -54,6 +58,7 @@ type Limits struct {
 	PushRequiresMember  bool          // a client may push only to rooms it is in
 	PushMayLeaveMessage bool          // a client's push may ask for offline delivery
 	JoinForeignUserRoom bool          // a client may join user_<other>
+	KickRate            int           // clients of offline namespaces disconnected per second; 500
 }
 
 // storeTimeout bounds every store operation made for a client.
@@ -94,7 +99,13 @@ type Hub struct {
 	pushes    *intervals
 	latest    atomic.Int64 // greatest message id seen, to complete native ack ids
 	turns     turns
+	mail      turns // for inboxes, so that they hold up nobody else
+	kicks     *kicks
 	batch     engineio.Batch // what Deliver gathers until Flush; the bus reader's goroutine only
+	transfers transfers
+	abandoned atomic.Int64
+	// orphanWait is shorter in tests; fixed after the start.
+	orphanWait time.Duration
 
 	closing    context.Context // ends with Close
 	close      context.CancelFunc
@@ -120,10 +131,15 @@ type device struct {
 	// superseded: a newer connection has ended this one, and the session is
 	// that one's to continue.
 	superseded atomic.Bool
+	orphan     atomic.Bool // see orphaned
 
-	// farewell is called back when the device has gone; nil when the
-	// namespace had no disconnect callback at the time of connecting.
-	farewell func()
+	// changing is held while the rooms of the connection change, here and in
+	// the store. gone: it has ended, and nothing may change any more.
+	changing sync.Mutex
+	gone     bool
+
+	// mail is what it knows of its inbox; nil while there is nothing to know.
+	mail atomic.Pointer[mailbox]
 }
 
 // NewHub registers the domain at server. Start the namespaces' registry and
@@ -131,8 +147,9 @@ type device struct {
 func NewHub(server *socketio.Server, o Options) *Hub {
 	h := &Hub{
 		opts: o, server: server, behaviour: &socketio.Behaviour{},
-		pushes:  newIntervals(o.Limits.PushInterval),
-		turns:   make(turns, storeTurns),
+		pushes:     newIntervals(o.Limits.PushInterval),
+		orphanWait: orphanWait,
+		turns:      make(turns, storeTurns), mail: make(turns, inboxTurns), kicks: newKicks(o.Limits.KickRate),
 		tenants: map[string]*socketio.Namespace{}, devices: map[deviceKey]*device{},
 	}
 	h.closing, h.close = context.WithCancel(context.Background())
@@ -148,9 +165,13 @@ func NewHub(server *socketio.Server, o Options) *Hub {
 	h.behaviour.On("leaveRoom", h.handler((*device).leaveRoom))
 	h.behaviour.On("ackPush", h.handler((*device).ackPush))
 	h.behaviour.On("push", h.handler((*device).push))
+	h.behaviour.On("info", h.handler((*device).info))
+	h.behaviour.On("apns", h.handler((*device).apns))
+	h.behaviour.On("discover", h.handler((*device).discover))
 	h.behaviour.OnAny(func(_ *socketio.Socket, e *socketio.Event) {
 		_ = e.Ack(answer{Status: 404, Msg: "unknown event"})
 	})
+	h.startTransfers()
 	return h
 }
 

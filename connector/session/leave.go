@@ -7,26 +7,24 @@ import (
 	"github.com/lightpush/lightpush/connector/engineio"
 	"github.com/lightpush/lightpush/connector/socketio"
 	"github.com/lightpush/lightpush/internal/client"
-	"github.com/lightpush/lightpush/internal/namespace"
 )
 
 // disconnected is called once for every admitted socket, behind its last
 // event.
 func (h *Hub) disconnected(s *socketio.Socket, reason engineio.Reason) {
 	d := s.Data.(*device)
-	d.forget(s.Rooms(), socketio.Recoverable(reason) || d.superseded.Load())
+	d.forget(d.member, s.Rooms(), socketio.Recoverable(reason) || d.superseded.Load())
 	h.opts.Logger.Debug().Str("client", d.member.ClientID).Str("reason", string(reason)).Msg("disconnected")
-	if d.farewell != nil {
-		d.farewell()
-	}
 }
 
-// forget takes the connection out of the hub and of the store. A release is
-// compared by generation, so that one that comes late harms nobody; while the
-// store does not answer it is repeated until the hub closes, after which the
-// sweep of this node sets things right.
-func (d *device) forget(rooms []string, recoverable bool) {
+// forget takes the connection out of the hub and of the store, which makes its
+// disconnect callback due unless m was refused. A release is compared by
+// generation, so that one that comes late harms nobody; while the store does
+// not answer it is repeated until the hub closes, after which the sweep of
+// this node sets things right.
+func (d *device) forget(m client.Member, rooms []string, recoverable bool) {
 	h := d.hub
+	rooms = d.depart(rooms)
 	key := deviceKey{d.member.Namespace, d.member.ClientID}
 	h.mu.Lock()
 	if h.devices[key] == d {
@@ -34,12 +32,13 @@ func (d *device) forget(rooms []string, recoverable bool) {
 	}
 	h.mu.Unlock()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		err := d.release(rooms, recoverable)
+		err := d.release(m, rooms, recoverable)
 		if err == nil {
 			return
 		}
 		select {
 		case <-h.closing.Done():
+			h.abandoned.Add(1)
 			h.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("release presence")
 			return
 		case <-time.After(pause):
@@ -47,7 +46,7 @@ func (d *device) forget(rooms []string, recoverable bool) {
 	}
 }
 
-func (d *device) release(rooms []string, recoverable bool) error {
+func (d *device) release(m client.Member, rooms []string, recoverable bool) error {
 	give, err := d.hub.turns.take(d.hub.closing)
 	if err != nil {
 		return err
@@ -55,7 +54,7 @@ func (d *device) release(rooms []string, recoverable bool) error {
 	defer give()
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	return d.hub.opts.Presence.Release(ctx, d.member, rooms, client.ReasonNetwork, recoverable)
+	return d.hub.opts.Presence.Release(ctx, m, rooms, client.ReasonNetwork, recoverable)
 }
 
 // Close ends what runs in the background; releases that wait for the store
@@ -64,6 +63,10 @@ func (h *Hub) Close() {
 	h.close()
 	h.background.Wait()
 }
+
+// Abandoned is the number of connections that have ended but are still listed
+// under this node: their releases gave up.
+func (h *Hub) Abandoned() int { return int(h.abandoned.Load()) }
 
 // Kick ends connections of a client id that are older than a newer one
 // elsewhere.
@@ -82,45 +85,6 @@ func (d *device) supersede() {
 	d.socket.Disconnect(false)
 }
 
-// kickRate is how many clients of a namespace that went offline are
-// disconnected per second.
-const kickRate = 500
-
-// NamespacesChanged disconnects the clients of namespaces that went offline,
-// a few at a time, and stops when one comes back (B25). It is called by the
-// registry's goroutine and returns at once.
-func (h *Hub) NamespacesChanged(changed []*namespace.Namespace) {
-	for _, ns := range changed {
-		if tenant, ok := h.existingTenant(ns.Key); ok && ns.Offline && tenant.Len() > 0 {
-			h.background.Go(func() { h.kickAll(tenant) })
-		}
-	}
-}
-
-// kickAll ends when everybody has left, the namespace is online again, or the
-// hub closes.
-func (h *Hub) kickAll(tenant *socketio.Namespace) {
-	ticker := time.NewTicker(time.Second / 50)
-	defer ticker.Stop()
-	for {
-		if ns, ok := h.opts.Namespaces.Get(tenant.Name()); ok && !ns.Offline {
-			return
-		}
-		sockets := tenant.Sockets()
-		if len(sockets) == 0 {
-			return
-		}
-		for _, s := range sockets[:min(len(sockets), kickRate/50)] {
-			s.Disconnect(false)
-		}
-		select {
-		case <-ticker.C:
-		case <-h.closing.Done():
-			return
-		}
-	}
-}
-
 // Resync registers everything this node holds again, after the node has found
 // itself swept while it was cut off. Connections whose device has meanwhile
 // come back elsewhere are ended.
@@ -136,7 +100,7 @@ func (h *Hub) Resync(ctx context.Context) {
 			return
 		}
 		enter, cancel := context.WithTimeout(ctx, storeTimeout)
-		err := h.opts.Presence.Enter(enter, d.member, d.socket.Rooms())
+		err := d.enterAgain(enter)
 		cancel()
 		switch {
 		case err == nil:

@@ -32,6 +32,24 @@ type Presence interface {
 	Release(ctx context.Context, m client.Member, rooms []string, reason string, recoverable bool) error
 }
 
+// Clients is what the session domain asks of the store about the records of
+// devices. An unknown device is client.ErrUnknown.
+type Clients interface {
+	// Client reads a record; it is empty for an unknown device.
+	Client(ctx context.Context, ns, clientID string) (client.Record, error)
+	// UpdateClient changes a record. With owner it must be of a device of
+	// that user, else client.ErrForbidden.
+	UpdateClient(ctx context.Context, ns, clientID, owner string, u client.Update) error
+	// Mutes lists the rooms whose messages are not sent by APNs.
+	Mutes(ctx context.Context, ns, clientID string) ([]string, error)
+	// ChangeMutes adds rooms, then removes others; client.ErrMutesFull.
+	ChangeMutes(ctx context.Context, ns, clientID string, add, remove []string) error
+	// Nearby finds connected devices.
+	Nearby(ctx context.Context, a client.Area) ([]client.Neighbour, error)
+	// TransferDone confirms a transfer to whoever waits for it.
+	TransferDone(ctx context.Context, token string) error
+}
+
 // Recovery is what the session domain asks of the store to continue the
 // session of a device whose connection broke.
 type Recovery interface {

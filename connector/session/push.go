@@ -16,6 +16,10 @@ import (
 // its own name, at most one per interval. What a client says about the
 // namespace, the sender or the exclusion is ignored (B34).
 func (d *device) push(e *socketio.Event) {
+	if ns, ok := d.hub.opts.Namespaces.Get(d.member.Namespace); ok && ns.ClientPushOff {
+		_ = e.Ack(answerForbidden)
+		return
+	}
 	req, bad := d.pushRequest(e)
 	if bad != nil {
 		_ = e.Ack(*bad)

@@ -75,6 +75,7 @@ func (e *earlier) catchUp(ctx context.Context) error {
 	for i := range missed {
 		m := &missed[i]
 		h.saw(m.MessageID)
+		e.device.wrote(m.MessageID)
 		if events[i], err = broadcast(tenant, m).Prepare("push", m.Payload); err != nil {
 			return err
 		}

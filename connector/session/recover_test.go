@@ -65,7 +65,7 @@ func (c *cluster) mortalNode(id string, change func(*Options)) (n *testNode, kil
 
 func (n *testNode) sweep(dead string) {
 	n.t.Helper()
-	must(n.t, node.NewSweeper(n.store, "sweeper of "+n.id, time.Hour, nil, nil).SweepNode(context.Background(), dead))
+	must(n.t, node.NewSweeper(n.store, "sweeper of "+n.id, time.Hour, 0, nil, nil).SweepNode(context.Background(), dead))
 }
 
 // ticket is what a client needs to come back.

@@ -52,13 +52,27 @@ func (d *device) joinRoom(e *socketio.Event) {
 
 // foreign reports whether r is the reserved room of another user (B36).
 func (d *device) foreign(r string) bool {
-	return room.IsUser(r) && r != room.ForUser(d.member.UserID) && !d.hub.opts.Limits.JoinForeignUserRoom
+	return room.IsUser(r) && r != room.ForUser(d.member.UserID) && !d.mayJoinForeign()
+}
+
+// mayJoinForeign: the namespace decides, and where it says nothing the
+// configuration.
+func (d *device) mayJoinForeign() bool {
+	if ns, ok := d.hub.opts.Namespaces.Get(d.member.Namespace); ok && ns.JoinForeign != nil {
+		return *ns.JoinForeign
+	}
+	return d.hub.opts.Limits.JoinForeignUserRoom
 }
 
 // join makes the connection a member here first and in the store second: a
 // push that is accepted after the store knows of the membership finds it
 // here. The ack follows both.
 func (d *device) join(rooms []string) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if d.gone {
+		return socketio.ErrClosed
+	}
 	if err := d.socket.Join(rooms...); err != nil {
 		return err
 	}
@@ -76,6 +90,7 @@ func (d *device) join(rooms []string) error {
 	}
 	d.socket.Leave(rooms...)
 	if isSuperseded(err) {
+		d.orphaned()
 		return errConflict
 	}
 	d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("join rooms")
@@ -103,6 +118,11 @@ func (d *device) leaveRoom(e *socketio.Event) {
 // leave ends the membership in the store first, so that a failure leaves
 // everything as it was.
 func (d *device) leave(rooms []string) error {
+	d.changing.Lock()
+	defer d.changing.Unlock()
+	if d.gone {
+		return socketio.ErrClosed
+	}
 	give, err := d.hub.turns.take(d.hub.closing)
 	if err != nil {
 		return errStore
@@ -110,7 +130,11 @@ func (d *device) leave(rooms []string) error {
 	defer give()
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := d.hub.opts.Presence.Leave(ctx, d.member, rooms); err != nil && !isSuperseded(err) {
+	switch err := d.hub.opts.Presence.Leave(ctx, d.member, rooms); {
+	case isSuperseded(err):
+		d.orphaned()
+		return errConflict // it has not left: its offline delivery goes on
+	case err != nil:
 		d.hub.opts.Logger.Error().Err(err).Str("client", d.member.ClientID).Msg("leave rooms")
 		return errStore
 	}

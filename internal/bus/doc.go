@@ -1,6 +1,6 @@
 // Package bus is what connectors and logic processes say to each other: one
-// Redis stream per node with the messages and kicks for its connections, and
-// one control stream for all processes.
+// Redis stream per node with the messages, kicks, transfers and events for its
+// connections, and one control stream for all processes.
 //
 // A stream is read by position, not by subscription: a dropped connection or
 // a failover is survived by reading on from the last entry handled, and an
@@ -12,5 +12,5 @@
 // the stream exists when the first sender looks for it; a Control is started
 // before the namespaces are loaded.
 //
-// It imports internal/push, internal/client and go-redis.
+// It imports internal/push, internal/client, internal/room and go-redis.
 package bus

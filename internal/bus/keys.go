@@ -9,6 +9,9 @@ const controlMax = 10_000
 const (
 	fieldDelivery  = "d"
 	fieldKick      = "k"
+	fieldTransfer  = "t"
+	fieldEvent     = "e"
+	fieldDirect    = "o"
 	fieldHello     = "h"
 	fieldNamespace = "n"
 )
@@ -29,6 +32,21 @@ func DeliveryCommand(stream string, max int64, entry []byte) []any {
 // KickCommand is the same for a kick.
 func KickCommand(stream string, max int64, entry []byte) []any {
 	return appendCommand(stream, max, fieldKick, entry)
+}
+
+// TransferCommand is the same for a transfer.
+func TransferCommand(stream string, max int64, entry []byte) []any {
+	return appendCommand(stream, max, fieldTransfer, entry)
+}
+
+// EventCommand is the same for an event of a room.
+func EventCommand(stream string, max int64, entry []byte) []any {
+	return appendCommand(stream, max, fieldEvent, entry)
+}
+
+// DirectCommand is the same for a message to one device.
+func DirectCommand(stream string, max int64, entry []byte) []any {
+	return appendCommand(stream, max, fieldDirect, entry)
 }
 
 // NamespaceCommand appends the notice that a namespace has changed to the

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/room"
 	"github.com/lightpush/lightpush/internal/store/redistest"
 )
 
@@ -102,6 +103,7 @@ type recorder struct {
 	mu    sync.Mutex
 	ids   []int64
 	kicks []client.Kick
+	order []any         // transfers, events and direct messages
 	gate  chan struct{} // when set, every delivery waits for it
 }
 
@@ -121,6 +123,16 @@ func (r *recorder) Kick(k client.Kick) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.kicks = append(r.kicks, k)
+}
+
+func (r *recorder) Transfer(t room.Transfer) { r.take(t) }
+func (r *recorder) Event(e room.Event)       { r.take(e) }
+func (r *recorder) Direct(d push.Direct)     { r.take(d) }
+
+func (r *recorder) take(v any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.order = append(r.order, v)
 }
 
 func (r *recorder) count() int {

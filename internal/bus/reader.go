@@ -8,6 +8,7 @@ import (
 
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/room"
 )
 
 // Handler takes what other processes send to this node. It is called by one
@@ -15,6 +16,10 @@ import (
 type Handler interface {
 	Deliver(d push.Delivery)
 	Kick(k client.Kick)
+	// Transfer, Event and Direct come in the order of the stream, too.
+	Transfer(t room.Transfer)
+	Event(e room.Event)
+	Direct(d push.Direct)
 	// Flush comes when everything that was read at once has been handed
 	// over, so that Deliver may gather what leaves together.
 	Flush()
@@ -65,22 +70,27 @@ func (r *Reader) Stats() Stats { return r.tail.snapshot() }
 func (r *Reader) entry(field, value string) {
 	switch field {
 	case fieldDelivery:
-		d, err := DecodeDelivery(value)
-		if err != nil {
-			r.tail.onError(fmt.Errorf("delivery in %s: %w", r.tail.key, err))
-			return
-		}
-		r.handler.Deliver(d)
+		take(r, "delivery", value, DecodeDelivery, r.handler.Deliver)
 	case fieldKick:
-		k, err := DecodeKick(value)
-		if err != nil {
-			r.tail.onError(fmt.Errorf("kick in %s: %w", r.tail.key, err))
-			return
-		}
-		r.handler.Kick(k)
+		take(r, "kick", value, DecodeKick, r.handler.Kick)
+	case fieldTransfer:
+		take(r, "transfer", value, DecodeTransfer, r.handler.Transfer)
+	case fieldEvent:
+		take(r, "event", value, DecodeEvent, r.handler.Event)
+	case fieldDirect:
+		take(r, "direct message", value, DecodeDirect, r.handler.Direct)
 	default: // a newer version's kind
 		r.tail.onError(fmt.Errorf("entry %q in %s: %w", field, r.tail.key, ErrEntry))
 	}
+}
+
+func take[T any](r *Reader, kind, value string, decode func(string) (T, error), handle func(T)) {
+	v, err := decode(value)
+	if err != nil {
+		r.tail.onError(fmt.Errorf("%s in %s: %w", kind, r.tail.key, err))
+		return
+	}
+	handle(v)
 }
 
 func orNothing(f func()) func() {

@@ -181,7 +181,7 @@ func TestReaderBadEntries(t *testing.T) {
 		rec := &recorder{}
 		problems := make(chan error, 10)
 		start(t, NewReader(connect(t, address), rec, ReaderOptions{Node: "n1", OnError: func(err error) { problems <- err }}))
-		for _, field := range []string{fieldDelivery, fieldKick, "z"} {
+		for _, field := range []string{fieldDelivery, fieldKick, fieldTransfer, fieldEvent, fieldDirect, "z"} {
 			check(t, c.XAdd(t.Context(), &redis.XAddArgs{Stream: "s:{n1}", Values: []any{field, "\x09nonsense"}}).Err())
 			if err := <-problems; !errors.Is(err, ErrEntry) {
 				t.Errorf("%s: %v", field, err)

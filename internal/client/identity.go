@@ -1,7 +1,7 @@
 // Package client is the domain of devices: who a connection says it is, what
 // is remembered about a device, and where it is online.
 //
-// It imports only internal/name. It owns no goroutine but the Sweeper's, and
+// It imports only internal/name and internal/input. It owns no goroutine but the Sweeper's, and
 // declares the store operations it needs next to their callers.
 package client
 

@@ -16,6 +16,14 @@ type Member struct {
 	// PID and SID are the private and the public id of its socket, for
 	// recovery; empty when the connection cannot be recovered.
 	PID, SID string
+	// Announce is the uuid to tell with every join and leave of this
+	// connection; "" when nobody is to be told.
+	Announce string
+	// Farewell is what the business system is told when the connection has
+	// ended: the body of a job of queue.Callback; "" for nothing. Refused
+	// means that it never was a connection, so that nothing is told.
+	Farewell string
+	Refused  bool
 }
 
 // Claim is what the store answers to a connection that claims its client id.

@@ -1,7 +1,7 @@
 // Package room is the domain of named groups inside a namespace: the reserved
 // room of each user and the figures of who is in a room.
 //
-// It imports nothing of the project.
+// It imports only internal/input and internal/name.
 package room
 
 import "strings"

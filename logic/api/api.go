@@ -10,8 +10,10 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/rs/zerolog"
 
+	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/room"
 	"github.com/lightpush/lightpush/logic/report"
 )
 
@@ -19,6 +21,19 @@ import (
 // the store the push may have been accepted all the same.
 type Pusher interface {
 	Push(ctx context.Context, ns *namespace.Namespace, req push.Request) (id int64, err error)
+}
+
+// Devices keeps the records of devices and who belongs to which room. A device
+// of another namespace is an unknown one. MuteRoom, SetRoomLeaveMessage and
+// Transfer may take long, work in bounded steps, and can be repeated.
+type Devices interface {
+	// Client reads a record; it is empty for an unknown device.
+	Client(ctx context.Context, ns, clientID string) (client.Record, error)
+	// UpdateClient changes a record; client.ErrUnknown. owner "" is anybody.
+	UpdateClient(ctx context.Context, ns, clientID, owner string, u client.Update) error
+	MuteRoom(ctx context.Context, ns, room string, add, remove []string) error
+	SetRoomLeaveMessage(ctx context.Context, ns, room, value string) error
+	Transfer(ctx context.Context, t room.Transfer) error
 }
 
 // AdminAuth checks the administrator's credential, in constant time; empty
@@ -38,19 +53,29 @@ type Observer interface {
 	LoginFailed(admin, limited bool)
 }
 
-// Options of an API. Namespaces, Push, Reports and Admin are required; other
+// Options of an API. Namespaces, Push, Reports, Devices and Admin are required; other
 // zero values take the defaults named.
 type Options struct {
 	Namespaces *namespace.Registry
 	Push       Pusher
 	Reports    *report.Reports
+	Devices    Devices
 	Admin      AdminAuth
 	Rules      push.Rules
+	// Maintenance removes data; nil: its routes answer FailUnavailable.
+	Maintenance Maintenance
+	// Queues are the durable queues; nil: their routes answer FailUnavailable.
+	Queues Queues
+
+	// APNs sends test notifications; nil: their route answers FailUnavailable.
+	APNs Prober
+	// ProbesPerMinute of one namespace; 10, negative for no limit.
+	ProbesPerMinute int
 
 	JSONLimit int64         // bytes of a JSON body; 1 MiB
 	FormLimit int64         // bytes of a form or text body; 56 KiB
 	ListMax   int           // namespaces of one page of the list; 500
-	RoomsMax  int           // rooms of one online report; 100
+	RoomsMax  int           // rooms one request may name; 100
 	Timeout   time.Duration // of one request behind its body; 10 s
 
 	// TrustedProxies may name the client's address in X-Forwarded-For;
@@ -77,6 +102,7 @@ type API struct {
 	paths    paths
 	origins  origins
 	failures *failures
+	probes   *probes
 }
 
 // New returns the handler, or an error that names what o lacks.
@@ -88,6 +114,8 @@ func New(o Options) (*API, error) {
 		return nil, errors.New("api: Options.Push is missing")
 	case o.Reports == nil:
 		return nil, errors.New("api: Options.Reports is missing")
+	case o.Devices == nil:
+		return nil, errors.New("api: Options.Devices is missing")
 	case o.Admin == nil:
 		return nil, errors.New("api: Options.Admin is missing")
 	case o.Rules.Names.Pattern == nil:
@@ -99,6 +127,7 @@ func New(o Options) (*API, error) {
 		paths:    newPaths(routes),
 		origins:  newOrigins(o.AllowedOrigins),
 		failures: newFailures(o.FailuresPerMinute, o.Now),
+		probes:   newProbes(o.ProbesPerMinute),
 	}
 	a.engine = a.newEngine()
 	return a, nil
@@ -119,6 +148,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
+	}
+	if o.ProbesPerMinute == 0 {
+		o.ProbesPerMinute = 10
 	}
 	if o.FailuresPerMinute == 0 {
 		o.FailuresPerMinute = 30

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/input"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/room"
 	"github.com/lightpush/lightpush/logic/report"
 )
 
@@ -43,10 +45,20 @@ var (
 	FailNotFound   = &Failure{http.StatusNotFound, 1102, "Not Found"}
 	FailTooLarge   = &Failure{http.StatusRequestEntityTooLarge, 1103, "request entity too large"}
 
+	// Too many test notifications of this namespace: repeat after
+	// Retry-After seconds.
+	FailTooManyTests = &Failure{http.StatusTooManyRequests, 1104, "too many test notifications, try again later"}
+
 	// The server: repeat after Retry-After seconds. Overloaded means that
 	// nothing was done; after Unavailable a push may have been accepted.
 	FailOverloaded  = &Failure{http.StatusServiceUnavailable, 1201, "too many requests are waiting, try again later"}
 	FailUnavailable = &Failure{http.StatusServiceUnavailable, 1202, "service temporarily unavailable"}
+	// The namespace is being cleared: nothing was done, repeat after
+	// Retry-After seconds.
+	FailBusy = &Failure{http.StatusServiceUnavailable, 1203, "namespace is being cleared, try again later"}
+	// Another transfer of the namespace is under way: nothing was done,
+	// repeat after Retry-After seconds.
+	FailTransferBusy = &Failure{http.StatusServiceUnavailable, 1204, "another transfer of this namespace is under way, try again later"}
 	// A fault of the server; the log has the details under X-Request-Id.
 	FailInternal = &Failure{http.StatusInternalServerError, 1500, "internal error"}
 )
@@ -55,8 +67,8 @@ var (
 // test.
 var Failures = []*Failure{
 	FailNeedAuthorization, FailUnknownNamespace, FailPassword, FailAdmin, FailTooManyLogins,
-	FailBadRequest, FailNotFound, FailTooLarge,
-	FailOverloaded, FailUnavailable, FailInternal,
+	FailBadRequest, FailNotFound, FailTooLarge, FailTooManyTests,
+	FailOverloaded, FailUnavailable, FailBusy, FailTransferBusy, FailInternal,
 }
 
 // errTextBody is the answer to a text/plain body: light-push could not add
@@ -77,6 +89,14 @@ var known = []struct {
 	{push.ErrExpireInvalid, nil},
 	{push.ErrOverloaded, FailOverloaded},
 	{push.ErrClosed, FailOverloaded},
+	{errNoID, nil},
+	{errNoRoom, nil},
+	{client.ErrUnknown, nil},
+	{room.ErrTransferMissing, nil},
+	{room.ErrTargetInvalid, nil},
+	{room.ErrSourceInvalid, nil},
+	{room.ErrTransferType, nil},
+	{room.ErrBusy, FailTransferBusy},
 	{namespace.ErrLost, nil},
 	{namespace.ErrOffline, nil},
 	{namespace.ErrKeyMissing, nil},
@@ -85,7 +105,12 @@ var known = []struct {
 	{namespace.ErrNotFound, FailUnknownNamespace},
 	{namespace.ErrPassword, FailPassword},
 	{namespace.ErrUnavailable, FailUnavailable},
+	{namespace.ErrNotOffline, nil},
+	{namespace.ErrBusy, FailBusy},
+	{errNoKey, nil},
 	{report.ErrNoMessage, nil},
+	{report.ErrCursor, nil},
+	{report.ErrState, nil},
 	{input.ErrSyntax, FailBadRequest},
 	{input.ErrNotObject, FailBadRequest},
 	{context.DeadlineExceeded, FailUnavailable},

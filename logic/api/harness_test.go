@@ -49,8 +49,8 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	transport = &http.Transport{DisableCompression: true}
-	client    = &http.Client{Transport: transport, Timeout: 30 * time.Second}
+	transport  = &http.Transport{DisableCompression: true}
+	httpClient = &http.Client{Transport: transport, Timeout: 30 * time.Second}
 )
 
 const (
@@ -198,6 +198,7 @@ type server struct {
 	registry   *namespace.Registry
 	reports    *reporttest.Store
 	pushes     *pushes
+	devices    *devices
 	observed   *observations
 	log        *logs
 }
@@ -219,7 +220,7 @@ func newServer(t *testing.T, change ...func(*Options)) *server {
 			"/bare":   {Key: "/bare", UpdateDate: 3},
 			"/":       {Key: "/", PasswdHash: hash, UpdateDate: 4},
 		}},
-		reports: reporttest.New(), pushes: &pushes{}, log: &logs{},
+		reports: reporttest.New(), pushes: &pushes{}, devices: newDevices(), log: &logs{},
 		observed: &observations{counts: map[string]int{}},
 	}
 	s.registry = namespace.NewRegistry(s.namespaces, time.Hour, nil)
@@ -228,7 +229,7 @@ func newServer(t *testing.T, change ...func(*Options)) *server {
 	}
 	t.Cleanup(s.registry.Close)
 	o := Options{
-		Namespaces: s.registry, Push: s.pushes, Admin: administrator{},
+		Namespaces: s.registry, Push: s.pushes, Devices: s.devices, Admin: administrator{},
 		Reports: report.New(s.reports, report.Options{}),
 		Rules:   push.Rules{Names: name.DefaultRules(), Expire: 1, ExpireMax: 10, APSDataSize: 4000},
 		// Tests fail to log in all the time.
@@ -286,7 +287,7 @@ func (s *server) do(t *testing.T, method, path string, options ...with) answer {
 	for _, option := range options {
 		option(req)
 	}
-	res, err := client.Do(req)
+	res, err := httpClient.Do(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
@@ -325,6 +326,9 @@ func checkHeaders(t *testing.T, req *http.Request, res *http.Response) {
 	want := typeJSON
 	if res.StatusCode == http.StatusOK && (req.Method == http.MethodOptions || strings.Contains(strings.ToLower(req.URL.Path), "/health")) {
 		want = typeText
+	}
+	if res.StatusCode == http.StatusNoContent {
+		want = ""
 	}
 	if got := h.Get("Content-Type"); got != want {
 		t.Errorf("%s %s: Content-Type = %q, want %q", req.Method, req.URL.Path, got, want)

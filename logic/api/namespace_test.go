@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -10,15 +11,16 @@ import (
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/room"
 	"github.com/lightpush/lightpush/logic/report/reporttest"
+	"github.com/lightpush/lightpush/test/apnsgateway"
 )
 
 // The records of newServer as the API shows them.
 const (
-	shownDemo   = `{"key":"/demo","name":"Demo <&>","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","apns_env":"production","token_key":"******"}],"update_date":"1795165647740","client_ip":"","callback_auth":null,"offline":"off"`
-	shownOther  = `{"key":"/other","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1","client_ip":"","callback_auth":null,"offline":"off"`
-	shownClosed = `{"key":"/closed","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"2","client_ip":"","callback_auth":null,"offline":"on"`
-	shownBare   = `{"key":"/bare","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"3","client_ip":"","callback_auth":null,"offline":"off"`
-	shownRoot   = `{"key":"/","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"4","client_ip":"","callback_auth":null,"offline":"off"`
+	shownDemo   = `{"key":"/demo","name":"Demo <&>","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","apns_env":"production","token_key":"******"}],"update_date":"1795165647740","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
+	shownOther  = `{"key":"/other","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
+	shownClosed = `{"key":"/closed","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"2","client_ip":"","callback_auth":null,"offline":"on","client_push":"on","join_foreign_user_room":"","callback_secret":null`
+	shownBare   = `{"key":"/bare","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"3","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
+	shownRoot   = `{"key":"/","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"4","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
 )
 
 func TestOwnNamespace(t *testing.T) {
@@ -74,20 +76,24 @@ func TestSaveNamespace(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
 	s := newServer(t, func(o *Options) { o.Now = func() time.Time { return now } })
 	const path = "/api/admin/namespace/save"
+	key, _, err := apnsgateway.NewTokenKey()
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.do(t, "POST", path, auth(adminOK), jsonBody(`{"key":"new","name":"新","auth_passwd":"a:b:c","offline":"on","client_ip":"1.2.3.4","roomCount":1,"PasswdHash":"x"}`)).
 		want(t, "create", 200, "{}")
-	const shownNew = `{"key":"/new","name":"新","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1800000000000","client_ip":"","callback_auth":null,"offline":"off"}`
+	const shownNew = `{"key":"/new","name":"新","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1800000000000","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`
 	s.do(t, "GET", "/api/auth/namespace", auth("/new:a:b:c")).want(t, "created", 200, shownNew) // at once, with colons, online
-	s.do(t, "POST", path, auth(adminOK), formBody("key=/new&offline=on&connect_callback=https://example.com/in&callback_auth=token&apns_list[0][name]=default&apns_list[0][token_key]=k")).
+	s.do(t, "POST", path, auth(adminOK), formBody("key=/new&offline=on&connect_callback=https://example.com/in&callback_auth=token&apns_list[0][name]=default&apns_list[0][token_keyId]=k&apns_list[0][token_teamId]=t&apns_list[0][token_key]="+url.QueryEscape(key))).
 		want(t, "update", 200, "{}")
 	s.do(t, "GET", "/api/auth/namespace", auth("/new:a:b:c")).want(t, "updated", 200,
-		`{"key":"/new","name":"新","connect_callback":"https://example.com/in","disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","token_key":"******"}],"update_date":"1800000000001","client_ip":"","callback_auth":"******","offline":"on"}`)
+		`{"key":"/new","name":"新","connect_callback":"https://example.com/in","disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","token_key":"******","token_keyId":"k","token_teamId":"t"}],"update_date":"1800000000001","client_ip":"","callback_auth":"******","offline":"on","client_push":"on","join_foreign_user_room":"","callback_secret":null}`)
 
 	// Reading a record, changing a field and saving all of it keeps the secrets.
 	record := s.do(t, "GET", "/api/auth/namespace", auth("/new:a:b:c")).body
 	s.do(t, "POST", path, auth(adminOK), jsonBody(strings.Replace(record, "新", "newer", 1))).want(t, "whole record", 200, "{}")
 	saved := s.namespaces.get("/new")
-	if *saved.Name != "newer" || *saved.CallbackAuth != "token" || saved.APNs[0].TokenKey != "k" {
+	if *saved.Name != "newer" || *saved.CallbackAuth != "token" || saved.APNs[0].TokenKey != key {
 		t.Errorf("saved %+v", saved)
 	}
 	s.do(t, "POST", "/api/auth/login", auth("/new:a:b:c")).want(t, "password kept", 200, "{}")
@@ -135,10 +141,10 @@ func TestSaveRefusals(t *testing.T) {
 		{`{"key":"/demo","offline":{}}`, "offline must be on or off"},
 		{`{"key":"/demo","apns_list":[1]}`, "apns_list[0] must be an object"},
 		{`{"key":"/demo","apns_list":[{"name":"a"},[]]}`, "apns_list[1] must be an object"},
-		{`{"key":"/demo","apns_list":[{}]}`, "apns_list[0] name can not be empty"},
-		{`{"key":"/demo","apns_list":[{"name":{}}]}`, "apns_list[0] name must be a string"},
-		{`{"key":"/demo","apns_list":[{"name":"a","del":"perhaps"}]}`, "apns_list[0] del must be true or false"},
-		{`{"key":"/demo","apns_list":[{"name":"a","token_key":"` + strings.Repeat("x", 20_000) + `"}]}`, "apns_list[0] token_key must be at most 16384 bytes"},
+		{`{"key":"/demo","apns_list":[{}]}`, "apns_list[0].name can not be empty"},
+		{`{"key":"/demo","apns_list":[{"name":{}}]}`, "apns_list[0].name must be a string"},
+		{`{"key":"/demo","apns_list":[{"name":"a","del":"perhaps"}]}`, "apns_list[0].del must be true or false"},
+		{`{"key":"/demo","apns_list":[{"name":"a","token_key":"` + strings.Repeat("x", 20_000) + `"}]}`, "apns_list[0].token_key must be at most 16384 bytes"},
 		{`{"key":"/demo","apns_list":[` + strings.Repeat(`{"name":"a"},`, 50) + `{"name":"a"}]}`, "apns_list must have at most 50 elements"},
 	} {
 		s.do(t, "POST", "/api/admin/namespace/save", auth(adminOK), jsonBody(tc.body)).want(t, clip(tc.body), 400, refused(9999, tc.msg))
@@ -156,7 +162,7 @@ func TestTenantSavesOnlyItself(t *testing.T) {
 	if *demo.Name != "Self" || !demo.Offline || demo.ClientIP != "1.2.3.4" || other.Name != nil {
 		t.Errorf("demo %+v, other %+v", demo, other)
 	}
-	s.do(t, "POST", path, auth(tenantOK), jsonBody(`{"key":["x"],"offline":"off"}`)).want(t, "key does not matter", 200, "{}")
+	s.do(t, "POST", path, auth(tenantOK), jsonBody(`{"key":["x"],"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`)).want(t, "key does not matter", 200, "{}")
 	s.do(t, "POST", path, auth(tenantOK), jsonBody(`{"client_ip":{}}`)).want(t, "client_ip", 400, refused(9999, "client_ip must be a string"))
 	s.do(t, "POST", path, auth(tenantOK), jsonBody(`{}`)).want(t, "nothing", 200, "{}")
 	s.do(t, "POST", path, auth(tenantOK), jsonBody(`{"auth_passwd":"mine"}`)).want(t, "password", 200, "{}")

@@ -59,12 +59,20 @@ func (a *API) succeed(c *gin.Context, answer any) {
 		a.send(c, http.StatusOK, typeText, []byte(text))
 		return
 	}
+	if _, ok := answer.(nothing); ok {
+		a.sendNothing(c)
+		return
+	}
 	body, err := marshal(answer)
 	if err != nil {
 		a.refuseAs(c, FailInternal, err)
 		return
 	}
-	a.send(c, http.StatusOK, typeJSON, body)
+	status := http.StatusOK
+	if _, ok := answer.(unfinished); ok {
+		status = http.StatusAccepted
+	}
+	a.send(c, status, typeJSON, body)
 }
 
 // refuse answers with the failure that belongs to err.
@@ -83,7 +91,7 @@ func (a *API) refuseAs(c *gin.Context, failure *Failure, err error) {
 	a.send(c, failure.Status, typeJSON, body)
 }
 
-// send is the only place where answers are written.
+// send is the place where answers are written, but for empty ones.
 func (a *API) send(c *gin.Context, status int, contentType string, body []byte) {
 	h := c.Writer.Header()
 	h.Set("Content-Type", contentType)
@@ -95,6 +103,13 @@ func (a *API) send(c *gin.Context, status int, contentType string, body []byte) 
 		return
 	}
 	_, _ = c.Writer.Write(body) // the caller has gone: nobody to tell
+}
+
+// sendNothing answers 204.
+func (a *API) sendNothing(c *gin.Context) {
+	c.Writer.Header().Set("X-Response-Time", strconv.FormatInt(time.Since(exchangeOf(c).started).Milliseconds(), 10)+"ms")
+	c.Writer.WriteHeader(http.StatusNoContent)
+	c.Writer.WriteHeaderNow()
 }
 
 // marshal writes JSON as JSON.stringify does: compact, nothing escaped that

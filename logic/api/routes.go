@@ -45,6 +45,9 @@ type plain string
 // empty is the answer of actions without a result.
 type empty struct{}
 
+// nothing is the answer 204.
+type nothing struct{}
+
 type route struct {
 	method string // GET routes answer HEAD too
 	path   string // gin pattern, lower case but for parameters
@@ -61,13 +64,30 @@ var routes = []route{
 	{http.MethodPost, "/api/auth/push", tenant, (*API).push},
 	{http.MethodGet, "/api/auth/report/push", tenant, (*API).history},
 	{http.MethodGet, "/api/auth/report/push/:id", tenant, (*API).message},
+	{http.MethodGet, "/api/auth/report/push/:id/receipts", tenant, (*API).receipts},
 	{http.MethodGet, "/api/auth/report/online", tenant, (*API).online},
 	{http.MethodGet, "/api/admin/report/online", admin, (*API).adminOnline},
 	{http.MethodGet, "/api/auth/namespace/current-message-stat", tenant, (*API).messageStat},
+	{http.MethodPost, "/api/auth/transfer", tenant, (*API).transfer},
+	{http.MethodPost, "/api/auth/client", tenant, (*API).client},
+	{http.MethodPost, "/api/auth/room-apns", tenant, (*API).roomAPNs},
+	{http.MethodPost, "/api/auth/room-leave-message", tenant, (*API).roomLeaveMessage},
+	{http.MethodPost, "/api/auth/apns/test", tenant, (*API).testAPNs},
 	{http.MethodGet, "/api/auth/namespace", tenant, (*API).namespace},
 	{http.MethodPost, "/api/auth/namespace/save", tenant, (*API).saveOwnNamespace},
 	{http.MethodGet, "/api/admin/namespace/list", admin, (*API).listNamespaces},
 	{http.MethodPost, "/api/admin/namespace/save", admin, (*API).saveNamespace},
+	{http.MethodPost, "/api/admin/namespace/clear-realtime-data", admin, (*API).clearRealtime},
+	{http.MethodPost, "/api/admin/clear-legacy-client", admin, (*API).clearLegacy},
+	{http.MethodGet, "/api/admin/namespace/clear/:key", admin, (*API).clearNamespace},
+	{http.MethodPost, "/api/admin/namespace/clear/:key", admin, (*API).clearNamespace},
+	{http.MethodDelete, "/api/admin/namespace/clear/:key", admin, (*API).clearNamespace},
+	{http.MethodGet, "/api/admin/namespace/flush/:key", admin, (*API).flushNamespace},
+	{http.MethodPost, "/api/admin/namespace/flush/:key", admin, (*API).flushNamespace},
+	{http.MethodDelete, "/api/admin/namespace/flush/:key", admin, (*API).flushNamespace},
+	{http.MethodGet, "/api/admin/queue", admin, (*API).queues},
+	{http.MethodGet, "/api/admin/queue/dead", admin, (*API).deadJobs},
+	{http.MethodPost, "/api/admin/queue/requeue", admin, (*API).requeue},
 }
 
 // serve runs one route: credential, body, handler, answer.
