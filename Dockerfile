@@ -1,6 +1,5 @@
 # The binary is static and the image holds nothing but it, the CA certificates (for callbacks over https and Redis over
-# TLS) and an empty data directory. There is no shell and no curl in it, so there is no HEALTHCHECK here: probe
-# GET /health over HTTP from outside, as orchestrators and load balancers do.
+# TLS) and an empty data directory. There is no shell and no curl in it: the binary asks for its own health.
 #
 #   docker build -t lightpush .
 #   docker run -p 21314:21314 -v lightpush-data:/data lightpush --listen :21314      everything in one process
@@ -22,4 +21,7 @@ COPY --from=build --chown=65532:65532 /out/data /data
 ENV LIGHTPUSH_DATA_DIR=/data LIGHTPUSH_LOG_FORMAT=json
 USER 65532:65532
 EXPOSE 21314 56789
+# For everything in one process on its default port. A single role, or another port, needs its own: see
+# docker-compose.yml.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["/lightpush", "health"]
 ENTRYPOINT ["/lightpush"]

@@ -35,6 +35,8 @@ type backend struct {
 	names      name.Rules
 	rules      push.Rules
 	readiness  readiness
+
+	noSecretKey string // why APNs credentials cannot be saved, "" when they can
 }
 
 // namespaceRefresh is how long a missed notice of a changed namespace may go
@@ -61,7 +63,8 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set
 		set.StoreErrors.Inc()
 		log.Error().Err(err).Msg("store")
 	}
-	if cfg.RedisAddress.IsZero() && len(cfg.Sentinels) == 0 {
+	ownStore := cfg.RedisAddress.IsZero() && len(cfg.Sentinels) == 0
+	if ownStore {
 		b.embedded, err = embedded.Open(ctx, embedded.Options{
 			Dir: cfg.DataDir,
 			OnError: func(err error) {
@@ -72,6 +75,14 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set
 			return b, fmt.Errorf("data directory %s: %w", cfg.DataDir, err)
 		}
 		options.Dialer, options.Addresses = b.embedded.Dial, []string{"embedded:0"}
+	}
+	sealing, err := openSecrets(cfg, ownStore)
+	if err != nil {
+		return b, err
+	}
+	options.Secrets, b.noSecretKey = sealing.box, sealing.refuse
+	if sealing.warning != "" {
+		log.Warn().Msg(sealing.warning)
 	}
 	if b.store, err = store.Open(ctx, options); err != nil {
 		return b, err
@@ -90,6 +101,9 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set
 func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*namespace.Namespace)) error {
 	logError := func(err error) { b.log.Error().Err(err).Msg("namespaces") }
 	b.namespaces = namespace.NewRegistry(b.store, namespaceRefresh, logError)
+	if b.noSecretKey != "" {
+		b.namespaces.RefuseCredentials(b.noSecretKey)
+	}
 	if onNamespaces != nil {
 		b.namespaces.OnChange(onNamespaces)
 	}
@@ -179,8 +193,12 @@ func storeOptions(cfg config.Config) store.Options {
 		StreamMaxLen:     int64(cfg.StreamMaxLength),
 		HistoryMax:       int64(cfg.PushMessageListMaxLimit),
 		EventFull:        !cfg.EmitMsgPickKey,
+		OfflineDelay:     cfg.WorkerMessageTimeout,
 		RecoveryWindow:   cfg.RecoveryWindow,
 		RecoveryLag:      cfg.PingInterval + cfg.PingTimeout + cfg.NodeLease,
+	}
+	if cfg.RoomActivityBroadcast {
+		o.PeopleMax = int64(cfg.PeopleEventMaxMembers)
 	}
 	if cfg.RedisTLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.RedisTLSInsecure} //nolint:gosec // asked for by redis_tls_insecure

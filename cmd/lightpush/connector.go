@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lightpush/lightpush/connector/browserclient"
 	"github.com/lightpush/lightpush/connector/engineio"
 	"github.com/lightpush/lightpush/connector/session"
 	"github.com/lightpush/lightpush/connector/socketio"
@@ -45,13 +46,7 @@ func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c
 	if c.server, err = socketio.NewServer(engineOptions(b.cfg, b)); err != nil {
 		return c, err
 	}
-	c.callbacks = callback.NewCaller(callback.Options{
-		Timeout: b.cfg.CallbackTimeout, Concurrency: b.cfg.CallbackConcurrency,
-		OnError: func(kind, ns string, err error) {
-			b.metrics.CallbackFailures.WithLabelValues(kind).Inc()
-			b.log.Warn().Err(err).Str("namespace", ns).Str("callback", kind).Msg("callback failed")
-		},
-	})
+	c.callbacks = callback.NewCaller(callbackOptions(b))
 	c.receipts = push.NewReceipts(b.store, push.ReceiptsOptions{
 		Interval: b.cfg.AckFlushInterval,
 		OnError:  func(err error) { b.log.Error().Err(err).Msg("record receipts; will be tried again") },
@@ -70,7 +65,7 @@ func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c
 	})
 	if b.cfg.NodeID != "" || b.embedded != nil {
 		// A stable name: what an earlier process of it left is cleared first.
-		sweeper := node.NewSweeper(b.store, nodeID, time.Minute, nil, nil)
+		sweeper := node.NewSweeper(b.store, nodeID, time.Minute, 0, nil, nil)
 		if err = sweeper.SweepNode(ctx, nodeID); err != nil {
 			return c, err
 		}
@@ -92,8 +87,9 @@ func hubOptions(b *backend, c *connector, port int) session.Options {
 	}
 	return session.Options{
 		Recovery: recovery,
-		Node:     c.node, System: host, Port: port,
-		Namespaces: b.namespaces, Presence: b.store, Nodes: b.store.Sender(),
+		Inbox:    b.store, InboxPlatforms: b.cfg.OfflinePlatforms,
+		Node: c.node, System: host, Port: port,
+		Namespaces: b.namespaces, Presence: b.store, Clients: b.store, Nodes: b.store.Sender(),
 		Push: b.push, Receipts: c.receipts, Callbacks: c.callbacks,
 		Names: b.names, Rules: b.rules,
 		Limits: session.Limits{
@@ -103,6 +99,7 @@ func hubOptions(b *backend, c *connector, port int) session.Options {
 			PushRequiresMember:  b.cfg.ClientPushRequireMember,
 			PushMayLeaveMessage: b.cfg.ClientPushLeaveMessage,
 			JoinForeignUserRoom: b.cfg.JoinForeignUserRoom,
+			KickRate:            b.cfg.NamespaceOfflineKickRate,
 		},
 		Logger: b.log,
 		ClientIP: func(remote string, forwarded []string) netip.Addr {
@@ -154,7 +151,11 @@ func (c *connector) changed(namespaces []*namespace.Namespace) { c.hub.Namespace
 
 // paths mounts the engine where clients look for it.
 func (c *connector) paths() map[string]http.Handler {
-	return map[string]http.Handler{"/socket.io": c.server, "/push/socket.io": c.server}
+	engines := map[string]http.Handler{}
+	for _, path := range []string{"/socket.io", "/push/socket.io"} {
+		engines[path] = browserclient.Before(path, c.server)
+	}
+	return engines
 }
 
 // stop sends clients away, writes what they left and takes the node out of
@@ -164,11 +165,11 @@ func (c *connector) stop(ctx context.Context) error {
 	c.hub.Close()
 	c.reader.Close()
 	c.receipts.Close()
-	c.callbacks.Close(ctx)
+	c.callbacks.Close()
 	c.lease.Stop()
 	drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.b.cfg.RedisTimeout)
 	defer cancel()
-	if c.hub.Devices() == 0 { // else the lease runs out and a sweep follows
+	if c.hub.Devices()+c.hub.Abandoned() == 0 { // else the lease runs out and a sweep follows
 		if dropErr := c.b.store.Drop(drop, c.node); err == nil {
 			err = dropErr
 		}
@@ -191,8 +192,6 @@ func (c *connector) abort() {
 		c.receipts.Close()
 	}
 	if c.callbacks != nil {
-		done, cancel := context.WithCancel(context.Background())
-		cancel()
-		c.callbacks.Close(done)
+		c.callbacks.Close()
 	}
 }

@@ -48,6 +48,7 @@ func (n banner) print(w io.Writer) {
 	if n.role != roleConnector {
 		fmt.Fprintf(&b, "  REST API   %s/api/\n", n.base)
 		fmt.Fprintf(&b, "  Console    %s/push-admin/\n", n.base)
+		fmt.Fprintf(&b, "  API docs   %s/docs/\n", n.base)
 	}
 	if n.adminPassword != "" {
 		fmt.Fprintf(&b, "  Admin      %s / %s\n", n.adminName, n.adminPassword)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/lightpush/lightpush/internal/admin"
+	"github.com/lightpush/lightpush/internal/maintenance"
+	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/node"
 	"github.com/lightpush/lightpush/logic/api"
 	"github.com/lightpush/lightpush/logic/report"
@@ -14,8 +17,12 @@ import (
 // logic is the role that serves the REST API and keeps the store tidy.
 type logic struct {
 	api       *api.API
+	docs      *api.Docs
 	sweeper   *node.Sweeper
 	schedule  *schedule.Scheduler
+	upkeep    *maintenance.Service
+	farewells *farewells
+	offline   *deliveries
 	generated string // the administrator's password, when it was generated now
 }
 
@@ -34,15 +41,29 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.docs, err = api.NewDocs(); err != nil {
+		return nil, err
+	}
+	l.upkeep = maintenance.New(maintenanceOptions(b, id))
+	service, err := newAPNs(b)
+	if err != nil {
+		return nil, err
+	}
 	l.api, err = api.New(api.Options{
-		Namespaces: b.namespaces,
-		Push:       b.push,
-		Admin:      auth,
-		Rules:      b.rules,
+		APNs:        service,
+		Maintenance: l.upkeep,
+		Namespaces:  b.namespaces,
+		Push:        b.push,
+		Devices:     b.store,
+		Queues:      b.store.Queues(),
+		Admin:       auth,
+		Rules:       b.rules,
 		Reports: report.New(b.store, report.Options{
 			HistoryMax:    b.cfg.PushMessageListMaxLimit,
 			OnlineListMax: b.cfg.ReportOnlineListMaxLimit,
 			AckDetailMax:  b.cfg.ReportPushAckDetailMaxLimit,
+
+			OfflinePlatforms: b.cfg.OfflinePlatforms,
 		}),
 		JSONLimit:         int64(b.cfg.RestBodyLimit),
 		FormLimit:         int64(b.cfg.FormBodyLimit),
@@ -57,7 +78,7 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.sweeper = node.NewSweeper(b.store, id, min(sweepInterval, b.cfg.NodeLease/2),
+	l.sweeper = node.NewSweeper(b.store, id, min(sweepInterval, b.cfg.NodeLease/2), b.cfg.NodeLease,
 		func(node string, clients int) {
 			b.metrics.NodesSwept.Inc()
 			b.metrics.ClientsSwept.Add(float64(clients))
@@ -67,9 +88,17 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 	l.schedule = schedule.New(b.store, id, func(job string, err error) {
 		b.log.Error().Err(err).Str("job", job).Msg("housekeeping")
 	})
-	if err := l.schedule.Add("17 * * * *", "rooms", 10*time.Minute, b.reconcileRooms); err != nil {
+	if err := l.schedule.Add(b.cfg.HousekeepingHourly, "rooms", 10*time.Minute, b.reconcileRooms); err != nil {
 		return nil, err
 	}
+	if err := l.schedule.Add(b.cfg.HousekeepingDaily, "clients", 6*time.Hour, l.upkeep.Sweep); err != nil {
+		return nil, err
+	}
+	if l.offline, err = startDeliveries(b, id, service); err != nil {
+		return nil, err
+	}
+	l.farewells = startFarewells(b, id)
+	l.upkeep.Start()
 	l.sweeper.Start()
 	l.schedule.Start()
 	return l, nil
@@ -90,7 +119,32 @@ func (b *backend) reconcileRooms(ctx context.Context) error {
 	return nil
 }
 
-func (l *logic) stop() {
+// stop ends the background work; jobs that do not end before ctx go back to
+// their queues.
+func (l *logic) stop(ctx context.Context) {
 	l.schedule.Close()
+	l.upkeep.Close()
 	l.sweeper.Close()
+	var workers sync.WaitGroup // side by side: each may take until ctx ends
+	workers.Go(func() { l.farewells.stop(ctx) })
+	workers.Go(func() { l.offline.stop(ctx) })
+	workers.Wait()
+}
+
+func maintenanceOptions(b *backend, id string) maintenance.Options {
+	return maintenance.Options{
+		Store: b.store, Namespaces: b.namespaces, ID: id,
+		LegacyAfter: b.cfg.ClientLegacyExpire,
+		OnError: func(ns string, err error) {
+			b.log.Error().Err(err).Str("namespace", ns).Msg("maintenance; will be tried again")
+		},
+		OnPurged: func(ns string, p namespace.Purge, took time.Duration) {
+			b.metrics.Purges.WithLabelValues(string(p)).Inc()
+			b.log.Info().Str("namespace", ns).Str("purge", string(p)).Dur("took", took).Msg("namespace is cleared")
+		},
+		OnForgotten: func(ns string, clients int) {
+			b.metrics.ClientsForgotten.Add(float64(clients))
+			b.log.Info().Str("namespace", ns).Int("clients", clients).Msg("forgot clients that were not seen for long")
+		},
+	}
 }

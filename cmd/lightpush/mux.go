@@ -12,8 +12,15 @@ import (
 type mux struct {
 	engine  map[string]http.Handler // by path without its trailing slash
 	console http.Handler            // nil: not served here
+	docs    docs                    // nil: not served here
 	rest    http.Handler            // nil: not served here; takes all other paths
 	ready   func() error            // for /health, which the REST API answers where there is one
+}
+
+// docs is the documentation of the API for people.
+type docs interface {
+	http.Handler
+	Serves(r *http.Request) bool
 }
 
 func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -29,6 +36,8 @@ func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "push-admin/", http.StatusMovedPermanently)
 	case m.console != nil && strings.HasPrefix(path, "/push-admin/"):
 		m.console.ServeHTTP(w, r)
+	case m.docs != nil && m.docs.Serves(r):
+		m.docs.ServeHTTP(w, r)
 	case m.rest != nil:
 		m.rest.ServeHTTP(w, r)
 	case path == "/health":

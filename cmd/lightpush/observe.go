@@ -31,6 +31,12 @@ func (m engineMetrics) RequestRefused(code engineio.Code) {
 
 func (m engineMetrics) Overflowed(*engineio.Session) { m.SlowClients.Inc() }
 
+func (m engineMetrics) FrameRefused(violation string) {
+	m.FramesRefused.WithLabelValues(violation).Inc()
+}
+
+func (m engineMetrics) Paused(*engineio.Session) { m.FastClients.Inc() }
+
 func (m engineMetrics) Received(packets, bytes int) {
 	m.Packets.WithLabelValues("in").Add(float64(packets))
 	m.PacketBytes.WithLabelValues("in").Add(float64(bytes))
@@ -78,6 +84,9 @@ func (p *process) gauges(set *metrics.Set) {
 			return 0
 		})
 	}
+	if p.logic != nil {
+		set.Queues(queueFigures(b))
+	}
 	c := p.connector
 	if c == nil {
 		return
@@ -85,7 +94,6 @@ func (p *process) gauges(set *metrics.Set) {
 	set.Gauge("sessions", "Open Engine.IO sessions.", func() float64 { return float64(c.server.Engine().Len()) })
 	set.Gauge("devices", "Admitted devices.", func() float64 { return float64(c.hub.Devices()) })
 	set.Gauge("receipt_queue", "Deliveries and acks that wait to be recorded.", func() float64 { return float64(c.receipts.Queued()) })
-	set.Gauge("callback_queue", "Disconnect callbacks that wait.", func() float64 { return float64(c.callbacks.Queued()) })
 	set.Gauge("stream_backlog", "Entries of this node's stream that are not handled yet.", func() float64 { return float64(c.reader.Stats().Backlog) })
 	set.Gauge("node_lease_held", "1 while this node's lease is fresh.", func() float64 {
 		if c.lease.Held() {

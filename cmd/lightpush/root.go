@@ -70,7 +70,7 @@ LIGHTPUSH_<KEY>; a flag beats the environment, which beats the file.`,
 		Args: noArgs, RunE: c.serve(roleLogic),
 	}
 	addServeFlags(logic, ":56789")
-	root.AddCommand(connector, logic, c.configCommand(), c.versionCommand())
+	root.AddCommand(connector, logic, c.configCommand(), c.healthCommand(), c.secretKeyCommand(), c.versionCommand())
 	return root
 }
 

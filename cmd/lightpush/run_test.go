@@ -194,6 +194,9 @@ func TestAllInOne(t *testing.T) {
 		{"GET", "/socket.io/?EIO=4&transport=polling", "", "", "", 200, `0{"sid":`},
 		{"GET", "/push/socket.io?EIO=3&transport=polling", "", "", "", 200, `"upgrades":["websocket"]`},
 		{"GET", "/socket.iox", "", "", "", 404, `"code"`},
+		{"GET", "/socket.io/socket.io.js", "", "", "", 200, "* Socket.IO v2."},
+		{"GET", "/push/socket.io/socket.io.v4.js", "", "", "", 200, "* Socket.IO v4."},
+		{"GET", "/docs/", "", "", "", 200, "/api/auth/push"},
 	} {
 		if status, text := p.request(c.method, c.path, c.user, c.password, c.body); status != c.status || !strings.Contains(text, c.holds) {
 			t.Errorf("%s %s = %d %s", c.method, c.path, status, text)

@@ -105,7 +105,7 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 		if p.logic, err = startLogic(ctx, p.backend, p.node); err != nil {
 			return err
 		}
-		m.rest, m.console = p.logic.api, adminui.Handler()
+		m.rest, m.console, m.docs = p.logic.api, adminui.Handler(), p.logic.docs
 	}
 	if p.role == roleAll {
 		if p.demo, err = createDemo(ctx, p.backend); err != nil {
@@ -120,8 +120,10 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 	return nil
 }
 
-func (p *process) serveHTTP(listener net.Listener, handler http.Handler) {
-	p.http = &http.Server{
+// newHTTPServer bounds what a connection may cost before a handler knows it; incomplete is called for those that end
+// without a whole request.
+func newHTTPServer(handler http.Handler, log zerolog.Logger, incomplete func()) *http.Server {
+	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		// The engine lifts these for the requests that are meant to wait.
@@ -129,8 +131,14 @@ func (p *process) serveHTTP(listener net.Listener, handler http.Handler) {
 		WriteTimeout:   60 * time.Second,
 		IdleTimeout:    120 * time.Second,
 		MaxHeaderBytes: 32 << 10,
-		ErrorLog:       stdlog.New(httpLog{p.log}, "", 0),
+		ErrorLog:       stdlog.New(httpLog{log}, "", 0),
 	}
+	watchIncomplete(server, incomplete)
+	return server
+}
+
+func (p *process) serveHTTP(listener net.Listener, handler http.Handler) {
+	p.http = newHTTPServer(handler, p.log, p.backend.metrics.Incomplete.Inc)
 	p.failed = make(chan error, 1)
 	go func() { // ends with Shutdown or Close
 		if err := p.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -175,7 +183,7 @@ func (p *process) stop() error {
 		errs = append(errs, p.internal.Close())
 	}
 	if p.logic != nil {
-		p.logic.stop()
+		p.logic.stop(ctx)
 	}
 	if p.backend != nil {
 		errs = append(errs, p.backend.close())

@@ -106,7 +106,7 @@ func TestSweep(t *testing.T) {
 	}
 	f.listed["alive"] = []client.Member{{ClientID: "x"}}
 	swept := map[string]int{}
-	s := NewSweeper(f, "me", time.Hour, func(node string, n int) { swept[node] = n }, nil)
+	s := NewSweeper(f, "me", time.Hour, 0, func(node string, n int) { swept[node] = n }, nil)
 	defer s.Close() // also without Start
 	if err := s.Sweep(context.Background()); err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestSweep(t *testing.T) {
 func TestSweepError(t *testing.T) {
 	f := newFake()
 	f.fail = errors.New("away")
-	if err := NewSweeper(f, "me", time.Hour, nil, nil).Sweep(context.Background()); !errors.Is(err, f.fail) {
+	if err := NewSweeper(f, "me", time.Hour, 0, nil, nil).Sweep(context.Background()); !errors.Is(err, f.fail) {
 		t.Errorf("error = %v", err)
 	}
 }
@@ -131,7 +131,7 @@ func TestSweeperRuns(t *testing.T) {
 	f := newFake()
 	f.leases["dead"] = true
 	swept := make(chan string, 1)
-	s := NewSweeper(f, "me", time.Millisecond, func(node string, _ int) { swept <- node }, nil)
+	s := NewSweeper(f, "me", time.Millisecond, 0, func(node string, _ int) { swept <- node }, nil)
 	s.Start()
 	defer s.Close()
 	select {
@@ -142,6 +142,46 @@ func TestSweeperRuns(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("nothing was swept")
 	}
+}
+
+// A store that was away has kept every node from renewing its lease, so after an outage all of them look dead. They get
+// time to show that they live before anybody is swept.
+func TestSweeperWaitsAfterAnOutage(t *testing.T) {
+	const every, patience = 5 * time.Second, 15 * time.Second
+	f := newFake()
+	f.leases["late"] = true
+	clock := time.Unix(1_000_000, 0)
+	swept := 0
+	s := NewSweeper(f, "me", every, patience, func(string, int) { swept++ }, nil)
+	defer s.Close()
+	s.now = func() time.Time { return clock }
+	look := func(after time.Duration, fail error, want int) {
+		t.Helper()
+		clock = clock.Add(after)
+		f.fail = fail
+		if err := s.look(context.Background()); !errors.Is(err, fail) {
+			t.Errorf("error %v, want %v", err, fail)
+		}
+		if swept != want {
+			t.Fatalf("swept %d times, want %d", swept, want)
+		}
+		f.leases["late"] = true // dead again, for the next look
+	}
+	s.begin()
+	look(every, nil, 0) // just started: nobody knows what was before
+	look(every, nil, 0)
+	look(every, nil, 1)
+	look(every, nil, 2) // from now on at once
+	away := errors.New("away")
+	look(every, away, 2)
+	look(every, away, 2)
+	look(every, nil, 2)
+	look(every, nil, 2)
+	look(every, nil, 3)
+	look(time.Minute, nil, 3) // this process was frozen, and may have slept through an outage
+	look(every, nil, 3)
+	look(every, nil, 3)
+	look(every, nil, 4)
 }
 
 func TestLease(t *testing.T) {

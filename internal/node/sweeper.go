@@ -15,12 +15,21 @@ const sweepStep = 200
 // Sweeper takes the clients of dead nodes out of the online figures. Any
 // number of processes may run one; a lock lets one of them work on a node.
 type Sweeper struct {
-	store   Store
-	id      string // of this process, for the lock
-	every   time.Duration
-	lockTTL time.Duration
-	onSweep func(node string, clients int)
-	onError func(error)
+	store Store
+	id    string // of this process, for the lock
+	every time.Duration
+	// patience is how long nobody is swept after the store was away, or may
+	// have been: nodes could not renew their leases then, and those that live
+	// do so within this time.
+	patience time.Duration
+	lockTTL  time.Duration
+	now      func() time.Time
+	onSweep  func(node string, clients int)
+	onError  func(error)
+
+	// look only
+	looked  time.Time // the last time
+	waiting time.Time // nobody is swept before
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -28,8 +37,10 @@ type Sweeper struct {
 }
 
 // NewSweeper returns a sweeper that looks for expired leases at the given
-// interval. onSweep and onError may be nil.
-func NewSweeper(store Store, id string, every time.Duration, onSweep func(node string, clients int), onError func(error)) *Sweeper {
+// interval. After its start, after an outage of the store and after a pause of
+// this process it waits for patience, which should be the period of the
+// leases, before it sweeps; 0 is not at all. onSweep and onError may be nil.
+func NewSweeper(store Store, id string, every, patience time.Duration, onSweep func(node string, clients int), onError func(error)) *Sweeper {
 	if onSweep == nil {
 		onSweep = func(string, int) {}
 	}
@@ -37,7 +48,7 @@ func NewSweeper(store Store, id string, every time.Duration, onSweep func(node s
 		onError = func(error) {}
 	}
 	s := &Sweeper{
-		store: store, id: id, every: every, lockTTL: 30 * time.Second,
+		store: store, id: id, every: every, patience: patience, lockTTL: 30 * time.Second, now: time.Now,
 		onSweep: onSweep, onError: onError,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -45,7 +56,16 @@ func NewSweeper(store Store, id string, every time.Duration, onSweep func(node s
 }
 
 // Start starts the goroutine; Close ends it.
-func (s *Sweeper) Start() { s.wg.Go(s.run) }
+func (s *Sweeper) Start() {
+	s.begin()
+	s.wg.Go(s.run)
+}
+
+// begin makes the time before now one of which nobody knows how the store was.
+func (s *Sweeper) begin() {
+	s.looked = s.now()
+	s.waiting = s.looked.Add(s.patience)
+}
 
 // Close stops a running sweep at its next step and waits for the goroutine.
 func (s *Sweeper) Close() {
@@ -61,11 +81,31 @@ func (s *Sweeper) run() {
 		case <-s.ctx.Done():
 			return
 		case <-ticker.C:
-			if err := s.Sweep(s.ctx); err != nil && s.ctx.Err() == nil {
+			if err := s.look(s.ctx); err != nil && s.ctx.Err() == nil {
 				s.onError(err)
 			}
 		}
 	}
+}
+
+// look sweeps, unless the store was away lately. A sweep of nodes that live
+// would cost their clients what is pushed until they have noticed.
+func (s *Sweeper) look(ctx context.Context) error {
+	now := s.now()
+	if now.Sub(s.looked) > s.every+s.patience/4 {
+		s.waiting = now.Add(s.patience)
+	}
+	var err error
+	if now.Before(s.waiting) {
+		_, err = step(ctx, s.store.Expired) // does it answer?
+	} else {
+		err = s.Sweep(ctx)
+	}
+	s.looked = s.now()
+	if err != nil {
+		s.waiting = s.looked.Add(s.patience)
+	}
+	return err
 }
 
 // Sweep looks once for dead nodes and clears what they left.

@@ -82,6 +82,7 @@ const (
 	FieldAckIOS     = "ackIOSCount"
 	FieldAckAndroid = "ackAndroidCount"
 	FieldExpireAt   = "expireAt" // ms; internal, never in a report
+	FieldDone       = "~done"    // when its offline delivery was over, ms; internal
 )
 
 // Event is the payload of the push event (light-push-wire.md 2.8). With full

@@ -27,6 +27,9 @@ type Target struct {
 	Room      string
 	Except    string
 	ExpireAt  int64 // ms
+	// Leave says that the message is kept for absent devices, so that an ack
+	// has more to do than to be counted.
+	Leave bool
 }
 
 // ReceiptStore records receipts. All operations are idempotent per device.
@@ -37,10 +40,16 @@ type ReceiptStore interface {
 	// Members reports for each ack whether its device is, or was when it
 	// last left by disconnecting, a member of the room.
 	Members(ctx context.Context, acks []Ack, rooms []string) ([]bool, error)
+	// Offered reports for each ack whether the message was kept for its
+	// device or sent to a push service for it.
+	Offered(ctx context.Context, acks []Ack) ([]bool, error)
 	// Record adds deliveries and acks to existing messages; a device is
 	// counted once per message, and what is written expires with the
 	// message.
 	Record(ctx context.Context, batches []ReceiptBatch) error
+	// Collect takes recorded acks' messages out of the inboxes of their
+	// devices; expire are the ends of the messages' lives, ms.
+	Collect(ctx context.Context, acks []Ack, expire []int64) error
 }
 
 // Receipts collects deliveries and acks of this process and writes them to
@@ -204,8 +213,11 @@ func (r *Receipts) flush() bool {
 	r.mu.Unlock()
 	for len(acks) > 0 || len(delivered) > 0 {
 		n := min(len(acks), receiptChunk)
-		if err := r.write(acks[:n], delivered); err != nil {
+		if recorded, err := r.write(acks[:n], delivered); err != nil {
 			r.onError(err)
+			if recorded {
+				delivered = nil // must not count twice; acks do not
+			}
 			r.restore(acks, delivered)
 			return false
 		}
@@ -235,12 +247,14 @@ func (r *Receipts) restore(acks []Ack, delivered map[int64]int64) {
 	}
 }
 
-func (r *Receipts) write(acks []Ack, delivered map[int64]int64) error {
+// write records acks and deliveries; recorded says that they are counted, also
+// with an error.
+func (r *Receipts) write(acks []Ack, delivered map[int64]int64) (recorded bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), receiptTimeout)
 	defer cancel()
 	valid, err := r.entitled(ctx, acks)
 	if err != nil {
-		return err
+		return false, err
 	}
 	index := map[int64]int{}
 	var batches []ReceiptBatch
@@ -261,9 +275,29 @@ func (r *Receipts) write(acks []Ack, delivered map[int64]int64) error {
 		b.Acks = append(b.Acks, a)
 	}
 	if len(batches) == 0 {
+		return true, nil
+	}
+	if err := r.store.Record(ctx, batches); err != nil {
+		return false, err
+	}
+	return true, r.collect(ctx, valid)
+}
+
+// collect empties inboxes, once the acks are recorded: the offline worker puts
+// entries in and then looks for acks, so one of the two takes them out.
+func (r *Receipts) collect(ctx context.Context, acks []Ack) error {
+	var kept []Ack
+	var expire []int64
+	for _, a := range acks {
+		if t := r.targets[a.MessageID]; t.Leave {
+			kept = append(kept, a)
+			expire = append(expire, t.ExpireAt)
+		}
+	}
+	if len(kept) == 0 {
 		return nil
 	}
-	return r.store.Record(ctx, batches)
+	return r.store.Collect(ctx, kept, expire)
 }
 
 // entitled drops acks of unknown messages, of other namespaces and of devices
@@ -291,6 +325,9 @@ func (r *Receipts) entitled(ctx context.Context, acks []Ack) ([]Ack, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.offered(ctx, candidates, members); err != nil {
+		return nil, err
+	}
 	valid := candidates[:0]
 	for i, a := range candidates {
 		if members[i] {
@@ -298,6 +335,29 @@ func (r *Receipts) entitled(ctx context.Context, acks []Ack) ([]Ack, error) {
 		}
 	}
 	return valid, nil
+}
+
+// offered adds the devices that have left the room but got the message by
+// offline delivery: they may confirm it.
+func (r *Receipts) offered(ctx context.Context, acks []Ack, members []bool) error {
+	var left []Ack
+	var at []int
+	for i, a := range acks {
+		if !members[i] && r.targets[a.MessageID].Leave {
+			left, at = append(left, a), append(at, i)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	offered, err := r.store.Offered(ctx, left)
+	if err != nil {
+		return err
+	}
+	for j, i := range at {
+		members[i] = offered[j]
+	}
+	return nil
 }
 
 func (r *Receipts) loadTargets(ctx context.Context, acks []Ack) error {

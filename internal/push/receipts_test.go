@@ -24,6 +24,11 @@ type ledger struct {
 	wrote    chan struct{}
 	refused  chan struct{}
 	maxBatch int
+
+	offers    map[string]bool  // "message client"
+	inboxes   map[string]int64 // "message client" → expiry
+	failInbox error
+	collected int // acks that reached Collect
 }
 
 func newLedger() *ledger {
@@ -76,6 +81,33 @@ func (l *ledger) Record(_ context.Context, batches []ReceiptBatch) error {
 		}
 	}
 	l.wrote <- struct{}{}
+	return nil
+}
+
+func (l *ledger) Offered(_ context.Context, acks []Ack) ([]bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := make([]bool, len(acks))
+	for i, a := range acks {
+		list[i] = l.offers[fmt.Sprint(a.MessageID, " ", a.ClientID)]
+	}
+	return list, nil
+}
+
+func (l *ledger) Collect(_ context.Context, acks []Ack, expire []int64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.collected += len(acks)
+	if l.failInbox != nil {
+		l.refused <- struct{}{}
+		return l.failInbox
+	}
+	for i, a := range acks {
+		key := fmt.Sprint(a.MessageID, " ", a.ClientID)
+		if l.inboxes[key] == expire[i] {
+			delete(l.inboxes, key)
+		}
+	}
 	return nil
 }
 
@@ -280,5 +312,58 @@ func TestExpiredTargetsAreAskedForAgain(t *testing.T) {
 	defer l.mu.Unlock()
 	if l.asked != 2 {
 		t.Errorf("asked %d times, want 2", l.asked)
+	}
+}
+
+func TestAcksOfKeptMessagesEmptyInboxes(t *testing.T) {
+	l := newLedger()
+	end := later()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: end}
+	l.targets[2] = Target{Namespace: "/demo", Room: "r", ExpireAt: end, Leave: true}
+	l.members["in r"] = true
+	l.offers = map[string]bool{"2 left": true, "1 left": true}
+	l.inboxes = map[string]int64{"2 in": end, "2 left": end, "2 never": end, "1 in": end}
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Hour})
+	for _, id := range []int64{1, 2} {
+		for _, c := range []string{"in", "left", "never"} {
+			r.Ack(Ack{id, "/demo", c, "android"})
+		}
+	}
+	r.Close()
+	if got := l.text(1) + " " + l.text(2); got != "0 in 0 in,left" {
+		t.Errorf("recorded %s", got)
+	}
+	if len(l.inboxes) != 2 || l.inboxes["2 never"] == 0 || l.inboxes["1 in"] == 0 || l.collected != 2 {
+		t.Errorf("left in the inboxes: %v after %d acks; an ordinary message has none to look at", l.inboxes, l.collected)
+	}
+}
+
+// An inbox that cannot be reached makes the acks come again, not the
+// deliveries, which are counted by then.
+func TestInboxFailureCountsNothingTwice(t *testing.T) {
+	l := newLedger()
+	end := later()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: end, Leave: true}
+	l.members["a r"] = true
+	l.inboxes = map[string]int64{"1 a": end}
+	l.failInbox = errors.New("gone")
+	failed := make(chan error, 100)
+	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond, OnError: func(err error) { failed <- err }})
+	defer r.Close()
+	r.Delivered(1, 3)
+	r.Ack(Ack{1, "/demo", "a", "android"})
+	for range 3 {
+		receive(t, failed, "a failure")
+	}
+	l.mu.Lock()
+	l.failInbox = nil
+	l.mu.Unlock()
+	eventually(t, "the inbox to be emptied", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.inboxes) == 0
+	})
+	if got := l.text(1); got != "3 a" {
+		t.Errorf("recorded %s, want 3 deliveries and the ack", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lightpush/lightpush/internal/bus"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/queue"
 )
 
 // Accept implements push.Store in two round trips, whatever the number of
@@ -33,6 +34,7 @@ func (s *Store) Accept(ctx context.Context, batch []*push.Message) error {
 		ops = s.appendRecord(ops, m)
 	}
 	ops = s.appendFigures(ops, batch)
+	ops = s.appendOffline(ops, batch)
 	if s.recovers() { // before the deliveries: what a client has got is in the log
 		ops = s.appendLogs(ops, batch, prepared)
 	}
@@ -178,6 +180,18 @@ func (s *Store) appendDeliveries(ops []*op, m *push.Message, nodes []string) []*
 		ops = append(ops, do(bus.DeliveryCommand(bus.StreamKey(s.opt.Prefix, node), s.opt.StreamMaxLen, entry)...))
 	}
 	return ops
+}
+
+// appendOffline appends the offline deliveries of the messages that ask for
+// one; they become due when online devices have had their time to ack.
+func (s *Store) appendOffline(ops []*op, batch []*push.Message) []*op {
+	var jobs []queue.Job
+	for _, m := range batch {
+		if m.LeaveMessage != nil && *m.LeaveMessage {
+			jobs = append(jobs, queue.Job{ID: strconv.FormatInt(m.ID, 10)})
+		}
+	}
+	return append(ops, s.enqueueOps(queue.Offline, jobs, s.opt.OfflineDelay)...)
 }
 
 // appendFigures appends the history and the counters, once per namespace.

@@ -124,6 +124,8 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 		do("HMGET", key("h"), "f"), do("HGETALL", key("h")), do("HVALS", key("h")), do("HKEYS", key("h")),
 		do("HLEN", key("h")), do("HSCAN", key("h"), 0), do("HINCRBY", key("h"), "n", 1), do("HDEL", key("h"), "f"),
 		do("SADD", key("s"), "m"), do("SCARD", key("s")), do("SMEMBERS", key("s")), do("SMISMEMBER", key("s"), "m"),
+		do("SSCAN", key("s"), 0), do("SISMEMBER", key("s"), "m"), do("HEXISTS", key("h"), "f"),
+		do("GEOADD", key("g"), 13, 52, "m"), do("GEORADIUS_RO", key("g"), 13, 52, 1, "km"),
 		do("SREM", key("s"), "m"),
 		do("ZADD", key("z"), 1, "m"), do("ZCARD", key("z")), do("ZRANGE", key("z"), 0, -1),
 		do("ZRANGEBYSCORE", key("z"), 0, 1), do("ZREM", key("z"), "m"),
@@ -133,7 +135,7 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 		do("XTRIM", key("x"), "MINID", "0-1"), do("TIME"), do("ZSCORE", key("z"), "m"), do("XREAD", "COUNT", 1, "STREAMS", key("x"), "0-0"),
 		takeLock.call([]string{key("lock")}, "1", s.nowMillis()+1000),
 	}
-	for _, kind := range []string{"lock", "id", "h", "s", "z", "l", "x"} {
+	for _, kind := range []string{"lock", "id", "h", "s", "z", "l", "x", "g"} {
 		probes = append(probes, do("UNLINK", key(kind)))
 	}
 	s.exec(ctx, probes)

@@ -19,12 +19,22 @@ func (k keys) admin() string      { return k.prefix + "admin" } // hash of a gen
 func (k keys) lock(node string) string        { return k.prefix + "lock:{" + node + "}" }
 func (k keys) connections(node string) string { return k.prefix + "k:{" + node + "}" }
 
+// farewells are the disconnect callbacks of a node's connections: client id
+// and generation → client.Member.Farewell.
+func (k keys) farewells(node string) string { return k.connections(node) + ":bye" }
+
 // Per device: its record, presence included, and a hash of the rooms it has
 // joined and not left, each with the generation that joined it last.
 func (k keys) client(ns, cid string) string {
 	return k.prefix + "c:{" + escape(ns) + "|" + escape(cid) + "}"
 }
 func (k keys) clientRooms(ns, cid string) string { return k.client(ns, cid) + ":rooms" }
+
+// inbox is what waits for a device: message id|end of its life → message id.
+func (k keys) inbox(ns, cid string) string { return k.client(ns, cid) + ":inbox" }
+
+// mutes are the rooms of which a device wants no notifications.
+func (k keys) mutes(ns, cid string) string { return k.client(ns, cid) + ":mute" }
 
 // roomKeys are the keys of one room.
 type roomKeys struct {
@@ -50,6 +60,7 @@ type nsKeys struct {
 	seen    string // zset: client id → last connect, ms
 	history string // list of message ids, newest first
 	log     string // stream of what was pushed where lately, for recovery
+	geo     string // positions of connected devices, by client id
 	base    string
 }
 
@@ -57,7 +68,7 @@ func (k keys) namespace(ns string) nsKeys {
 	base := k.prefix + "n:{" + escape(ns) + "}"
 	return nsKeys{
 		online: base + ":on", users: base + ":users", rooms: base + ":rooms",
-		seen: base + ":seen", history: base + ":hist", log: base + ":log", base: base,
+		seen: base + ":seen", history: base + ":hist", log: base + ":log", geo: base + ":geo", base: base,
 	}
 }
 
@@ -80,8 +91,34 @@ func (n nsKeys) buckets(t time.Time) [3]bucket {
 	}
 }
 
+// queueKeys are the keys of one queue.
+type queueKeys struct {
+	later   string // zset: id → due, µs
+	ready   string // list of ids, oldest last
+	jobs    string // hash: id → attempt|failed|due|enqueued|body
+	workers string // zset: worker → end of its lease, ms
+	dead    string // list of ids, newest first
+	why     string // hash: id of a dead job → ms|reason
+	done    string // zset: id → ms when it was done, for a while
+	base    string
+}
+
+func (k keys) queue(name string) queueKeys {
+	base := k.prefix + "{q:" + escape(name) + "}"
+	return queueKeys{
+		later: base + ":later", ready: base + ":ready", jobs: base + ":job", workers: base + ":workers",
+		dead: base + ":dead", why: base + ":why", done: base + ":done", base: base,
+	}
+}
+
+// held is the list of ids in the hands of a worker, newest first.
+func (q queueKeys) held(worker string) string { return q.base + ":w:" + escape(worker) }
+
 // Per message: the record and the devices that have acked, by platform.
 func (k keys) message(id string) string { return k.prefix + "m:{" + id + "}" }
+
+// fates are what became of a message: client id → push.Fate.
+func (k keys) fates(id string) string { return k.message(id) + ":f" }
 
 func (k keys) acks(id, platform string) string { return k.message(id) + ":a:" + platform }
 

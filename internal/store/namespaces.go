@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lightpush/lightpush/internal/bus"
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -19,6 +20,15 @@ var ErrConflict = errors.New("namespace is being changed by others")
 // LoadNamespaces implements namespace.Store. A configuration that cannot be
 // read is an error: a process must not run without a tenant it should know.
 func (s *Store) LoadNamespaces(ctx context.Context) ([]*namespace.Namespace, error) {
+	all, err := s.allNamespaces(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, (*namespace.Namespace).Doomed), nil
+}
+
+// allNamespaces also has those that are being removed.
+func (s *Store) allNamespaces(ctx context.Context) ([]*namespace.Namespace, error) {
 	all := do("HVALS", s.keys.namespaces())
 	if err := s.run(ctx, all); err != nil {
 		return nil, fmt.Errorf("load namespaces: %w", err)
@@ -26,7 +36,7 @@ func (s *Store) LoadNamespaces(ctx context.Context) ([]*namespace.Namespace, err
 	values := all.list()
 	list := make([]*namespace.Namespace, 0, len(values))
 	for _, v := range values {
-		n, err := namespace.Decode([]byte(toText(v)))
+		n, err := s.decodeNamespace(toText(v))
 		if err != nil {
 			return nil, fmt.Errorf("load namespaces: %w", err)
 		}
@@ -64,14 +74,18 @@ func (s *Store) tryUpdate(ctx context.Context, key string, change func(*namespac
 	}
 	var old *namespace.Namespace
 	if !get.absent() {
-		if old, err = namespace.Decode([]byte(get.text())); err != nil {
+		if old, err = s.decodeNamespace(get.text()); err != nil {
 			return nil, false, fmt.Errorf("read namespace %s: %w", key, err)
 		}
 	}
 	if saved, err = change(old); err != nil {
 		return nil, false, err
 	}
-	value, err := saved.Encode()
+	stored := saved
+	if s.opt.Secrets != nil {
+		stored = saved.Sealed(s.opt.Secrets)
+	}
+	value, err := stored.Encode()
 	if err != nil {
 		return nil, false, fmt.Errorf("encode namespace %s: %w", key, err)
 	}
@@ -81,4 +95,18 @@ func (s *Store) tryUpdate(ctx context.Context, key string, change func(*namespac
 		return nil, false, fmt.Errorf("store namespace %s: %w", key, err)
 	}
 	return saved, set.integer() == 1, nil
+}
+
+// decodeNamespace reads a stored namespace and decrypts its secrets. One that
+// cannot be decrypted is reported and stays as it is: the rest of the
+// namespace is still good.
+func (s *Store) decodeNamespace(text string) (*namespace.Namespace, error) {
+	n, err := namespace.Decode([]byte(text))
+	if err != nil || s.opt.Secrets == nil {
+		return n, err
+	}
+	for _, problem := range n.Unseal(s.opt.Secrets) {
+		s.opt.OnError(fmt.Errorf("namespace %w", problem))
+	}
+	return n, nil
 }

@@ -26,6 +26,7 @@ func (s *Store) Beat(ctx context.Context, node string, ttl time.Duration) (known
 // sweeper would find the node again.
 func (s *Store) Drop(ctx context.Context, node string) error {
 	err := s.run(ctx,
+		do("UNLINK", s.keys.farewells(node)),
 		do("UNLINK", s.keys.connections(node)),
 		do("UNLINK", bus.StreamKey(s.opt.Prefix, node)),
 		do("ZREM", s.keys.nodes(), node),
@@ -117,6 +118,12 @@ func (s *Store) Expel(ctx context.Context, members []client.Member, reason strin
 	if err != nil {
 		return fmt.Errorf("expel %d connections: %w", len(members), err)
 	}
+	if err := s.announced(ctx, members); err != nil {
+		return fmt.Errorf("expel %d connections: %w", len(members), err)
+	}
+	if err := s.readFarewells(ctx, members); err != nil {
+		return fmt.Errorf("expel %d connections: %w", len(members), err)
+	}
 	sessions, err := s.sessionEnds(ctx, members)
 	if err != nil {
 		return fmt.Errorf("expel %d connections: %w", len(members), err)
@@ -124,19 +131,26 @@ func (s *Store) Expel(ctx context.Context, members []client.Member, reason strin
 	// A step is some members with all their rooms: a connection must stay
 	// listed until everything else of it is gone.
 	for start := 0; start < len(members); {
-		var ops []*op
-		leaves := make([][]*op, 0, 64)
+		var ops, last []*op
+		leaves, releases := make([][]*op, 0, 64), make([]*op, 0, 64)
 		end := start
 		for ; end < len(members) && len(ops) < pipelineMax; end++ {
 			l := s.leaveOps(members[end], rooms[end], leaveKeep)
-			leaves = append(leaves, l)
-			ops = append(ops, s.releaseOps(members[end], l, reason, sessions[members[end].Node])...)
+			release, unlist := s.releaseOps(members[end], l, reason, sessions[members[end].Node])
+			leaves, releases = append(leaves, l), append(releases, release[0])
+			ops = append(append(ops, release...), unlist.first...)
+			last = append(last, unlist.then...)
 		}
-		if err := s.run(ctx, ops...); err != nil {
+		err := s.run(ctx, ops...)
+		if err == nil {
+			err = s.run(ctx, last...)
+		}
+		if err != nil {
 			return fmt.Errorf("expel %d connections: %w", len(members), err)
 		}
 		for i, l := range leaves {
 			s.left(members[start+i], rooms[start+i], l)
+			s.announceLeaves(members[start+i], rooms[start+i], l, releases[i].integer() == 1)
 		}
 		start = end
 	}

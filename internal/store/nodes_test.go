@@ -72,7 +72,7 @@ func TestSweep(t *testing.T) {
 		now = now.Add(2 * time.Second)
 		must[bool](t)(s.Beat(ctx, "alive", time.Second))
 		swept := map[string]int{}
-		sweeper := node.NewSweeper(s, "me", time.Hour, func(n string, clients int) { swept[n] += clients }, nil)
+		sweeper := node.NewSweeper(s, "me", time.Hour, 0, func(n string, clients int) { swept[n] += clients }, nil)
 		check(t, sweeper.Sweep(ctx))
 		if len(swept) != 1 || swept["dead"] < dead {
 			t.Errorf("swept %v", swept)

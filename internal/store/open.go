@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/lightpush/lightpush/internal/bus"
+	"github.com/lightpush/lightpush/internal/namespace"
 )
 
 // Options say where Redis is and how much is kept; zero values take the
@@ -49,6 +50,17 @@ type Options struct {
 	// EventFull puts the remaining stored fields into the push event, as
 	// emit_msg_pick_key: false asks (light-push-wire.md 2.8).
 	EventFull bool
+
+	// Secrets encrypts what is secret in a namespace; nil stores it as it is.
+	Secrets namespace.Sealer
+
+	// PeopleMax is up to how many members a room hears who joins and leaves;
+	// 0: never (room_activity_broadcast, people_event_max_members).
+	PeopleMax int64
+
+	// OfflineDelay is how long devices may ack a message with leaveMessage
+	// before its offline delivery begins (worker_message_timeout).
+	OfflineDelay time.Duration
 
 	// OnError hears of failures of the background work, which is tried
 	// again; may be nil.
@@ -103,10 +115,13 @@ type Store struct {
 	sender  *bus.Sender
 	shared  *redis.AutoPipeliner // see runShared
 	rooms   *roomLists
+	people  *people // nil when nothing is announced
 	recent  *recent // logs of namespaces, as far as somebody asked for them
-	origin  uint64  // of this process, in the logs
+	letters letters
+	origin  uint64 // of this process, in the logs
 
 	settleTime time.Duration // tests shorten it
+	deadMax    int           // tests lower it
 }
 
 // Open connects to Redis and loads the scripts. The caller must Close.
@@ -115,7 +130,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, rdb: newClient(o), keys: keys{o.Prefix}, timeout: o.Timeout, settleTime: settleTime}
+	s := &Store{opt: o, rdb: newClient(o), keys: keys{o.Prefix}, timeout: o.Timeout, settleTime: settleTime, deadMax: deadMax}
 	var err error
 	if s.shared, err = s.rdb.AsyncAutoPipelineWithOptions(sharedOptions()); err != nil {
 		_ = s.rdb.Close()
@@ -130,6 +145,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("connect to Redis: %w", err)
 	}
 	s.rooms = newRoomLists(s)
+	if o.PeopleMax > 0 {
+		s.people = newPeople(s)
+	}
 	s.recent = newRecent(s)
 	s.origin = rand.Uint64()
 	return s, nil
@@ -138,6 +156,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close writes what is pending and closes the connections.
 func (s *Store) Close() error {
 	s.rooms.close()
+	s.people.close()
 	s.recent.close()
 	_ = s.shared.Close() // runs what was submitted
 	return s.rdb.Close()

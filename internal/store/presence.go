@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,9 @@ const (
 const (
 	joinedFirst = 1 // the room was empty before
 	joinedNew   = 2 // the device had never joined
+	joinedNow   = 4 // the device was not a member
 	leftEmpty   = 1 // the room is empty now
+	leftNow     = 2 // the device was a member
 )
 
 // Claim implements session.Presence. The previous holder is the connection
@@ -71,28 +74,44 @@ func (s *Store) Claim(ctx context.Context, m client.Member) (client.Claim, error
 // Enter implements session.Presence in one round trip. The connection is
 // listed under its node first, so that what follows can be swept.
 func (s *Store) Enter(ctx context.Context, m client.Member, rooms []string) error {
+	_, err := s.enter(ctx, m, rooms, false)
+	return err
+}
+
+// enter is Enter; with asked it tells whether something waits in the inbox of
+// the device.
+func (s *Store) enter(ctx context.Context, m client.Member, rooms []string, asked bool) (waiting bool, err error) {
 	if err := checkNode(m.Node); err != nil {
-		return err
+		return false, err
 	}
 	ns := s.keys.namespace(m.Namespace)
 	list := do("ZADD", s.keys.connections(m.Node), m.Gen, encodeMember(m))
 	hold := s.holdOp(m, s.sessionArg(m), rooms)
 	enter := nsEnter.call([]string{ns.online, ns.users, ns.seen}, m.ClientID, m.Gen, m.UserID, s.nowMillis())
 	joins := s.joinOps(m, rooms)
-	err := s.runShared(ctx, append([]*op{list, hold, enter}, joins...)...)
-	if err != nil {
-		return fmt.Errorf("enter %s: %w", m.ClientID, err)
+	ops := append(s.farewellOps(m), list, hold, enter)
+	ops = append(ops, joins...)
+	if o := s.announceOp(m); o != nil {
+		ops = append(ops, o)
+	}
+	var ask []*op
+	if asked { // behind hold: what comes into the inbox later finds the device online
+		ask = s.waitingOps(m)
+		ops = append(ops, ask...)
+	}
+	if err := s.runShared(ctx, ops...); err != nil {
+		return false, fmt.Errorf("enter %s: %w", m.ClientID, err)
 	}
 	fresh := s.joined(m, rooms, joins) // even when hold says no: they are undone below
 	if fresh && hold.integer() == 1 && enter.integer() == 1 {
-		return nil
+		s.announceJoins(m, rooms, joins)
+		return slices.ContainsFunc(ask, func(o *op) bool { return o.integer() == 1 }), nil
 	}
-	leave := nsLeave.call([]string{ns.online, ns.users}, m.ClientID, m.Gen)
-	unlist := do("ZREM", s.keys.connections(m.Node), encodeMember(m))
-	if err := s.undo(ctx, m, rooms, joins, leave, unlist); err != nil {
-		return fmt.Errorf("enter %s: %w", m.ClientID, err)
+	leave := nsLeave.call([]string{ns.online, ns.users, ns.geo}, m.ClientID, m.Gen)
+	if err := s.undo(ctx, m, rooms, joins, append(s.unlistOps(m), leave)...); err != nil {
+		return false, fmt.Errorf("enter %s: %w", m.ClientID, err)
 	}
-	return client.ErrSuperseded
+	return false, client.ErrSuperseded
 }
 
 // Join implements session.Presence.
@@ -107,6 +126,7 @@ func (s *Store) Join(ctx context.Context, m client.Member, rooms []string) error
 	}
 	fresh := s.joined(m, rooms, joins)
 	if fresh && hold.integer() == 1 {
+		s.announceJoins(m, rooms, joins)
 		return nil
 	}
 	if err := s.undo(ctx, m, rooms, joins); err != nil {
@@ -137,6 +157,7 @@ func (s *Store) Leave(ctx context.Context, m client.Member, rooms []string) erro
 		return fmt.Errorf("leave rooms of %s: %w", m.ClientID, err)
 	}
 	s.left(m, rooms, leaves)
+	s.announceLeaves(m, rooms, leaves, false)
 	return nil
 }
 
@@ -147,23 +168,29 @@ func (s *Store) Release(ctx context.Context, m client.Member, rooms []string, re
 	if recoverable && m.PID != "" {
 		session = s.sessionEnd(s.nowMillis())
 	}
-	if err := s.runShared(ctx, s.releaseOps(m, leaves, reason, session)...); err != nil {
+	ops, unlist := s.releaseOps(m, leaves, reason, session)
+	err := s.runShared(ctx, append(ops, unlist.first...)...)
+	if err == nil && len(unlist.then) > 0 {
+		err = s.runShared(ctx, unlist.then...)
+	}
+	if err != nil {
 		return fmt.Errorf("release %s: %w", m.ClientID, err)
 	}
 	s.left(m, rooms, leaves)
+	s.announceLeaves(m, rooms, leaves, ops[0].integer() == 1)
 	return nil
 }
 
-// releaseOps takes the connection out of everything; last out of the list
-// of its node.
-func (s *Store) releaseOps(m client.Member, leaves []*op, reason, session string) []*op {
+// releaseOps takes the connection out of everything but the list of its node,
+// which must happen last. The first tells whether the device is offline now.
+func (s *Store) releaseOps(m client.Member, leaves []*op, reason, session string) ([]*op, unlist) {
 	ns := s.keys.namespace(m.Namespace)
 	ops := make([]*op, 0, len(leaves)+3)
 	ops = append(ops,
 		clientRelease.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.Gen, s.nowMillis(), reason, session),
-		nsLeave.call([]string{ns.online, ns.users}, m.ClientID, m.Gen))
+		nsLeave.call([]string{ns.online, ns.users, ns.geo}, m.ClientID, m.Gen))
 	ops = append(ops, leaves...)
-	return append(ops, do("ZREM", s.keys.connections(m.Node), encodeMember(m)))
+	return ops, s.unlist(m)
 }
 
 // holdOp checks that m holds its client id and remembers its rooms. session is

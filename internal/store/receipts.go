@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/inbox"
 	"github.com/lightpush/lightpush/internal/push"
 )
 
@@ -17,7 +18,7 @@ const ackChunk = 1_000
 func (s *Store) Targets(ctx context.Context, ids []int64) ([]push.Target, error) {
 	ops := make([]*op, len(ids))
 	for i, id := range ids {
-		ops[i] = do("HMGET", s.keys.message(strconv.FormatInt(id, 10)), "namespace", "room", "except", push.FieldExpireAt)
+		ops[i] = do("HMGET", s.keys.message(strconv.FormatInt(id, 10)), "namespace", "room", "except", push.FieldExpireAt, "leaveMessage")
 	}
 	if err := s.runChunks(ctx, ops); err != nil {
 		return nil, fmt.Errorf("read targets of messages: %w", err)
@@ -25,10 +26,12 @@ func (s *Store) Targets(ctx context.Context, ids []int64) ([]push.Target, error)
 	targets := make([]push.Target, len(ids))
 	for i, o := range ops {
 		v := o.list()
-		if len(v) != 4 {
+		if len(v) != 5 {
 			return nil, fmt.Errorf("read targets of messages: unexpected reply %v", v)
 		}
-		targets[i] = push.Target{Namespace: toText(v[0]), Room: toText(v[1]), Except: toText(v[2]), ExpireAt: toInt(v[3])}
+		targets[i] = push.Target{
+			Namespace: toText(v[0]), Room: toText(v[1]), Except: toText(v[2]), ExpireAt: toInt(v[3]), Leave: toText(v[4]) == "true",
+		}
 	}
 	return targets, nil
 }
@@ -90,6 +93,65 @@ func (s *Store) Record(ctx context.Context, batches []push.ReceiptBatch) error {
 	}
 	if err := s.runChunks(ctx, ops); err != nil {
 		return fmt.Errorf("record receipts: %w", err)
+	}
+	return nil
+}
+
+// Offered implements push.ReceiptStore.
+func (s *Store) Offered(ctx context.Context, acks []push.Ack) ([]bool, error) {
+	ops := make([]*op, len(acks))
+	for i, a := range acks {
+		ops[i] = do("HEXISTS", s.keys.fates(strconv.FormatInt(a.MessageID, 10)), a.ClientID)
+	}
+	if err := s.runChunks(ctx, ops); err != nil {
+		return nil, fmt.Errorf("check offers of acks: %w", err)
+	}
+	offered := make([]bool, len(acks))
+	for i, o := range ops {
+		offered[i] = o.integer() == 1
+	}
+	return offered, nil
+}
+
+// Collect implements push.ReceiptStore. What was in an inbox becomes
+// delivered; when that cannot be written any more, the ack beside the fate
+// says the same.
+func (s *Store) Collect(ctx context.Context, acks []push.Ack, expire []int64) error {
+	type device struct{ namespace, clientID string }
+	boxes := map[device]*op{} // a device that returns acks much at once
+	var ops []*op
+	for i, a := range acks {
+		d := device{a.Namespace, a.ClientID}
+		o := boxes[d]
+		if o == nil || len(o.args) > ackChunk {
+			o = do("ZREM", s.keys.inbox(a.Namespace, a.ClientID))
+			boxes[d] = o
+			ops = append(ops, o)
+		}
+		o.args = append(o.args, inbox.Key(a.MessageID, expire[i]))
+	}
+	if err := s.runChunks(ctx, ops); err != nil {
+		return fmt.Errorf("empty inboxes: %w", err)
+	}
+	var order []int64
+	byMessage := map[int64][]push.Settled{}
+	fate := push.Fate{State: push.StateDelivered, At: s.nowMillis()}
+	for _, a := range acks {
+		if boxes[device{a.Namespace, a.ClientID}].integer() == 0 {
+			continue // most acks are of messages that never waited
+		}
+		id := a.MessageID
+		if byMessage[id] == nil {
+			order = append(order, id)
+		}
+		byMessage[id] = append(byMessage[id], push.Settled{ClientID: a.ClientID, Fate: fate})
+	}
+	ops = ops[:0]
+	for _, id := range order {
+		ops = append(ops, s.settleOps(id, push.Run{}, byMessage[id])...)
+	}
+	if err := s.runChunks(ctx, ops); err != nil {
+		return fmt.Errorf("note deliveries out of inboxes: %w", err)
 	}
 	return nil
 }

@@ -48,6 +48,27 @@ var (
 	messageRecord = newScript("message_record")
 	nsUpdate      = newScript("ns_update")
 	takeLock      = newScript("lock")
+	clientUpdate  = newScript("client_update")
+	clientMute    = newScript("client_mute")
+	clientAdopt   = newScript("client_adopt")
+	clientDisown  = newScript("client_disown")
+	nsLocate      = newScript("ns_locate")
+
+	inboxAdd      = newScript("inbox_add")
+	inboxTold     = newScript("inbox_told")
+	clientUntoken = newScript("client_untoken")
+	messageSettle = newScript("message_settle")
+	messageFinish = newScript("message_finish")
+
+	queueEnqueue = newScript("queue_enqueue")
+	queueTake    = newScript("queue_take")
+	queueReclaim = newScript("queue_reclaim")
+	queueDone    = newScript("queue_done")
+	queueRetry   = newScript("queue_retry")
+	queueBury    = newScript("queue_bury")
+	queueLeave   = newScript("queue_leave")
+	queueRequeue = newScript("queue_requeue")
+	queueStats   = newScript("queue_stats")
 )
 
 // call is the command that runs the script on keys with args.

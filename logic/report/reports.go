@@ -18,6 +18,8 @@ type Options struct {
 	OnlineListMax int // entries of an online list, longer ones are left out; 1000 (report_online_list_max_limit)
 	AckDetailMax  int // devices of an ack list, as many or more read "$$"; 1000 (report_push_ack_detail_max_limit)
 	Concurrency   int // store operations of one answer at the same time; 8
+	// OfflinePlatforms are the platforms whose devices have an inbox.
+	OfflinePlatforms []string
 }
 
 // Reports reads reports from a Store. Safe for concurrent use.

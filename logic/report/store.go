@@ -4,12 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/internal/room"
 )
 
 // Store answers the questions of the reports. Implementations are safe for
 // concurrent use and wrap their errors once.
 type Store interface {
+	ReceiptStore
 	// MessageIDs returns the ids of the namespace's history, newest first.
 	MessageIDs(ctx context.Context, ns string) ([]int64, error)
 	// Alive reports which of the messages still exist.
@@ -34,6 +36,23 @@ type Store interface {
 	// RoomClients and RoomUsers list who is online in a room.
 	RoomClients(ctx context.Context, ns, room string) ([]string, error)
 	RoomUsers(ctx context.Context, ns, room string) ([]string, error)
+}
+
+// ReceiptStore answers the questions of the receipts. The walks begin and end
+// with cursor 0 and give about count devices per step; one may come twice.
+type ReceiptStore interface {
+	// Audience walks the devices of a platform that have joined the room and
+	// not left it; InAudience tells who is one of them.
+	Audience(ctx context.Context, ns, room, platform string, cursor uint64, count int) (clients []string, next uint64, err error)
+	InAudience(ctx context.Context, ns, room, platform string, clients []string) ([]bool, error)
+	// AckedPage walks the devices of a platform that acked the message,
+	// SettledPage those whose fate is kept.
+	AckedPage(ctx context.Context, id int64, platform string, cursor uint64, count int) (clients []string, next uint64, err error)
+	SettledPage(ctx context.Context, id int64, cursor uint64, count int) (clients []string, next uint64, err error)
+	// Marks tells who of the devices has acked, and the fates.
+	Marks(ctx context.Context, id int64, platform string, clients []string) (acked []bool, fates []push.Fate, err error)
+	// Recipients tells where devices are online.
+	Recipients(ctx context.Context, ns, room string, clients []string) ([]push.Recipient, error)
 }
 
 // Online is the presence of one namespace.

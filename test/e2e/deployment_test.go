@@ -123,16 +123,17 @@ func launchAllInOne(t testing.TB, dataDir string, last *regexp.Regexp, before *d
 	return a
 }
 
-// startRoles starts Redis and the given numbers of connector and logic processes, and creates /demo over REST.
-func startRoles(t testing.TB, connectors, logics int) *deployment {
+// startRoles starts Redis and the given numbers of connector and logic processes, with env added to the environment of
+// each, and creates /demo over REST.
+func startRoles(t testing.TB, connectors, logics int, env ...string) *deployment {
 	t.Helper()
 	redis := startRedis(t)
 	d := &deployment{admin: credential{"admin", "e2e-admin-passwd"}, namespace: credential{"/demo", "e2e-demo-passwd"}}
 	for i := range logics {
-		d.apis = append(d.apis, d.startRole(t, "logic", i, redis))
+		d.apis = append(d.apis, d.startRole(t, "logic", i, redis, env...))
 	}
 	for i := range connectors {
-		d.sockets = append(d.sockets, d.startRole(t, "connector", i, redis))
+		d.sockets = append(d.sockets, d.startRole(t, "connector", i, redis, env...))
 	}
 	d.adminAPI(t, 0).post("/api/admin/namespace/save", map[string]any{
 		"key": d.namespace.name, "name": "Demo", "auth_passwd": d.namespace.passwd,
@@ -143,11 +144,11 @@ func startRoles(t testing.TB, connectors, logics int) *deployment {
 	return d
 }
 
-// startRole starts one process and returns its base URL.
-func (d *deployment) startRole(t testing.TB, role string, i int, redis string) string {
+// startRole starts one process, with more environment, and returns its base URL.
+func (d *deployment) startRole(t testing.TB, role string, i int, redis string, env ...string) string {
 	t.Helper()
 	p := startProcess(t, fmt.Sprintf("%s %d", role, i),
-		[]string{"LIGHTPUSH_ADMIN_PASSWD=" + d.admin.passwd, "LIGHTPUSH_LOG_FORMAT=json"},
+		append([]string{"LIGHTPUSH_ADMIN_PASSWD=" + d.admin.passwd, "LIGHTPUSH_LOG_FORMAT=json"}, env...),
 		binary, role, "--redis", redis, "--listen", "127.0.0.1:0")
 	p.waitOutput("its ready line and address", func(lines []string) bool {
 		return find(lines, readyLine) != nil && find(lines, addressText) != nil

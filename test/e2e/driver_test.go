@@ -76,6 +76,8 @@ type openCommand struct {
 	Opts      map[string]any `json:"opts"`
 	OnConnect []emission     `json:"onConnect,omitempty"`
 	PushAck   string         `json:"pushAck,omitempty"`
+	// OfflineAck says in the same words how an offlineMessage is acknowledged: "event" emits one ackPush per message.
+	OfflineAck string `json:"offlineAck,omitempty"`
 }
 
 // startNode starts the JavaScript clients.

@@ -7,10 +7,10 @@ if redis.call('HGET', KEYS[1], '~on') ~= ARGV[1] then
   return 0
 end
 if ARGV[4] == '' then
-  redis.call('HDEL', KEYS[1], '~node', '~on', '~s', '~u')
+  redis.call('HDEL', KEYS[1], '~node', '~on', '~s', '~u', '~act')
   redis.call('HSET', KEYS[1], 'last_disconnect_time', ARGV[2], 'disconnect_reason', ARGV[3])
 else
-  redis.call('HDEL', KEYS[1], '~node', '~on')
+  redis.call('HDEL', KEYS[1], '~node', '~on', '~act')
   redis.call('HSET', KEYS[1], 'last_disconnect_time', ARGV[2], 'disconnect_reason', ARGV[3], '~u', ARGV[4])
 end
 return 1

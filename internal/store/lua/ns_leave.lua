@@ -1,5 +1,5 @@
 -- Takes a device out of the online figures of its namespace, if this generation is online.
--- KEYS: 1 online devices (client id -> generation|user), 2 online users (user -> devices)
+-- KEYS: 1 online devices (client id -> generation|user), 2 online users (user -> devices), 3 positions
 -- ARGV: 1 client id, 2 generation
 -- Reply: 1, or 0 when this generation is not online
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -11,6 +11,7 @@ if gen ~= ARGV[2] then
   return 0
 end
 redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
 if redis.call('HINCRBY', KEYS[2], user, -1) <= 0 then
   redis.call('HDEL', KEYS[2], user)
 end

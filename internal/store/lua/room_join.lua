@@ -3,7 +3,7 @@
 --       3 users (user -> members), 4 devices that ever joined, of this platform
 -- ARGV: 1 client id, 2 generation, 3 platform, 4 node, 5 user
 -- Reply: -1 when a greater generation is a member, else the sum of
---        1 when the room was empty before, 2 when the device had never joined
+--        1 when the room was empty before, 2 when the device had never joined, 4 when it was not a member
 local members, index, users = KEYS[1], KEYS[2], KEYS[3]
 local function count(key, field, by)
   if redis.call('HINCRBY', key, field, by) <= 0 then
@@ -23,7 +23,9 @@ if old ~= value then
       return -1
     end
   elseif redis.call('EXISTS', members) == 0 then
-    reply = 1
+    reply = 5
+  else
+    reply = 4
   end
   redis.call('HSET', members, cid, value)
   -- Up before down, so that a count that stays never leaves its hash.

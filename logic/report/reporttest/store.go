@@ -23,6 +23,7 @@ type Store struct {
 	Acks     map[int64]map[string][]string
 	Counts   map[string][3]int64 // minute, hour, day
 	Spaces   map[string]*Space
+	Receipts
 	// Fail is the error of every call; calls wait for their context's end
 	// while Hang is true.
 	Fail error

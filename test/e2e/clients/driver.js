@@ -10,7 +10,7 @@ const LIBS = {
   v3: require('socket.io-client-v3'),
   v4: require('socket.io-client-v4'),
 };
-const EVENTS = ['ok', 'push', 'offlineMessage', 'joinRoom', 'leaveRoom', 'peopleJoin', 'peopleLeave'];
+const EVENTS = ['ok', 'push', 'offlineMessage', 'inboxDropped', 'joinRoom', 'leaveRoom', 'peopleJoin', 'peopleLeave'];
 
 const clients = new Map();
 
@@ -38,7 +38,7 @@ function watchUpgrade(c, socket) {
 }
 
 function open(cmd) {
-  const { c, lib, url, namespace, opts = {}, onConnect = [], pushAck } = cmd;
+  const { c, lib, url, namespace, opts = {}, onConnect = [], pushAck, offlineAck } = cmd;
   const socket = LIBS[lib](url + namespace, { forceNew: true, reconnection: false, ...opts });
   clients.set(c, socket);
   watchUpgrade(c, socket);
@@ -54,6 +54,10 @@ function open(cmd) {
     socket.on(name, (...args) => {
       const answer = typeof args[args.length - 1] === 'function' ? args.pop() : null;
       report(c, 'event', { name, args, canAck: answer !== null });
+      if (name === 'offlineMessage') {
+        if (offlineAck === 'native' && answer) answer();
+        if (offlineAck === 'event') for (const { id } of args[0]) socket.emit('ackPush', { id });
+      }
       if (name !== 'push') return;
       if (pushAck === 'native' && answer) answer();
       // Twice, once with the id as text: a device counts once.
@@ -67,7 +71,8 @@ const OPS = {
   emit: (cmd) => emit(cmd.c, clients.get(cmd.c), cmd),
   transport: (cmd) => report(cmd.c, 'transport', { transport: transportOf(clients.get(cmd.c)) }),
   close: (cmd) => {
-    clients.get(cmd.c).close();
+    // A client may be closed that another one of its name has replaced or that was closed before.
+    clients.get(cmd.c)?.close();
     clients.delete(cmd.c);
   },
 };
