@@ -136,7 +136,7 @@ func (h *Handler) work(ctx context.Context, r *run, kept bool) error {
 // again.
 const reloadEvery = time.Second
 
-// closed says why nothing is to be done for a namespace, nil when it is open.
+// closed says why nothing is to be done for a namespace, nil when it exists.
 // Before it says so it looks at the stored configuration: this process may not
 // have heard of the newest change.
 func (h *Handler) closed(ctx context.Context, key string) (closed, err error) {
@@ -157,12 +157,11 @@ func (h *Handler) closed(ctx context.Context, key string) (closed, err error) {
 	return h.stateOf(key), nil
 }
 
+// stateOf: only a namespace that is gone ends its messages. One that is switched off for a while took them over before,
+// and its devices come back.
 func (h *Handler) stateOf(key string) error {
-	switch ns, ok := h.o.Namespaces.Get(key); {
-	case !ok:
+	if _, ok := h.o.Namespaces.Get(key); !ok {
 		return namespace.ErrLost
-	case ns.Offline:
-		return namespace.ErrOffline
 	}
 	return nil
 }

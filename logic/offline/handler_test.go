@@ -271,12 +271,8 @@ func TestNothingToDo(t *testing.T) {
 		"gone":              {job: queue.Job{ID: "8"}},
 		"expired":           {job: job(""), change: func(s *memory, _ *registry) { s.messages[7] = expired }},
 		"deleted namespace": {job: job(""), change: func(_ *memory, r *registry) { clear(r.shown); clear(r.stored) }, result: "this namespace lose"},
-		"offline namespace": {job: job(""), result: "this namespace offline", change: func(_ *memory, r *registry) {
-			r.stored["/demo"] = &namespace.Namespace{Key: "/demo", Offline: true}
-			r.shown["/demo"] = r.stored["/demo"]
-		}},
-		"not loaded":      {job: job(""), change: func(_ *memory, r *registry) { r.loading = true }, err: namespace.ErrUnavailable},
-		"store of config": {job: job(""), change: func(_ *memory, r *registry) { clear(r.shown); r.err = errStoreGone }, err: errStoreGone},
+		"not loaded":        {job: job(""), change: func(_ *memory, r *registry) { r.loading = true }, err: namespace.ErrUnavailable},
+		"store of config":   {job: job(""), change: func(_ *memory, r *registry) { clear(r.shown); r.err = errStoreGone }, err: errStoreGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, p, r := newMemory(testMessage()), &service{}, newRegistry()
@@ -293,8 +289,15 @@ func TestNothingToDo(t *testing.T) {
 			}
 		})
 	}
-	// A process that has not heard of a new namespace asks before it gives up.
+	// A namespace that is switched off took the message over before.
 	s, r := newMemory(testMessage()), newRegistry()
+	s.add(client.Android, "a", nil)
+	r.shown["/demo"] = &namespace.Namespace{Key: "/demo", Offline: true}
+	if err := newHandler(t, s, nil, func(o *Options) { o.Namespaces = r }).Handle(context.Background(), job("")); err != nil || s.state() != "a:inbox+kept" {
+		t.Errorf("offline namespace: got %v, %s", err, s.state())
+	}
+	// A process that has not heard of a new namespace asks before it gives up.
+	s, r = newMemory(testMessage()), newRegistry()
 	s.add(client.Android, "a", nil)
 	clear(r.shown)
 	if err := newHandler(t, s, nil, func(o *Options) { o.Namespaces = r }).Handle(context.Background(), job("")); err != nil || s.state() != "a:inbox+kept" {

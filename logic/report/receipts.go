@@ -229,21 +229,9 @@ func (w *receiptWalk) settledOnly(ctx context.Context, clients []string) ([]Rece
 	}
 	list, err := w.receipts(ctx, client.Web, clients)
 	for i := range list {
-		list[i].Platform = platformIn(list[i].ClientID)
+		list[i].Platform = client.PlatformIn(list[i].ClientID)
 	}
 	return list, err
-}
-
-// platformIn reads the platform out of a client id. Only the parts of ids that
-// hold a '#' of their own can mislead it, and then only this column.
-func platformIn(clientID string) string {
-	found, at := client.Web, -1
-	for _, p := range client.Platforms {
-		if i := strings.LastIndex(clientID, "#"+p+"-"); i > at {
-			found, at = p, i
-		}
-	}
-	return found
 }
 
 // receipts reports on devices of one platform.

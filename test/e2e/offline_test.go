@@ -460,7 +460,7 @@ func TestWorkerKilled(t *testing.T) {
 		repeats += n - 1
 	}
 	t.Logf("killed after %d of %d notifications; %d repeated", atKill, messages*phones, repeats)
-	if repeats > messages*phones/2 {
+	if repeats > 16*phones { // the jobs a worker has under way
 		t.Errorf("%d notifications were repeated", repeats)
 	}
 	for i := range phones {
