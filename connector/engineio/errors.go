@@ -23,7 +23,7 @@ const (
 	ReasonForcedClose       Reason = "forced close"        // Receiver.OnMessage returned an error
 	ReasonForcedServerClose Reason = "forced server close" // the application closed the session
 	ReasonServerShutdown    Reason = "server shutting down"
-	ReasonSlowClient        Reason = "slow client"    // the send buffer overflowed
+	ReasonSlowClient        Reason = "slow client"    // the send buffer overflowed, or nothing of it left for too long
 	ReasonReceiverPanic     Reason = "receiver panic" // Handler or Receiver panicked
 )
 

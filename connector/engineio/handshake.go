@@ -160,14 +160,15 @@ func (c *call) handshake() {
 	c.handshakePolling()
 }
 
-// newSession makes a session that nobody knows yet; socket is nil on polling.
-func (c *call) newSession(socket *webSocket) *Session {
-	s := &Session{srv: c.srv, protocol: c.protocol, request: c.kept(), socket: socket}
+// initSession fills in a session that nobody knows yet; socket is nil on polling.
+func (c *call) initSession(s *Session, socket *webSocket) {
+	s.srv, s.protocol, s.order, s.request = c.srv, c.protocol, c.srv.orders.Add(1), c.kept()
+	s.socket = socket
+	s.near.Store(socket)
 	if socket == nil {
 		s.jsonp = newJSONP(c.query)
 		s.b64 = s.jsonp != nil || c.param("b64") != ""
 	}
-	return s
 }
 
 // open registers the session with the open packet in its queue, and runs OnOpen. The receiver lock is held all the

@@ -158,6 +158,17 @@ func TestHandshakeVariants(t *testing.T) {
 		if a := p.get(); a.header.Get("Set-Cookie") != "" {
 			t.Fatal("cookie on a later answer")
 		}
+		old := st.poll(V3, "")
+		want := "io=" + old.sid + "; Path=/; HttpOnly; SameSite=Strict"
+		if got := old.open.header.Get("Set-Cookie"); got != want {
+			t.Fatal(got)
+		}
+		if got := old.post("1:2").header.Get("Set-Cookie"); got != want {
+			t.Fatal(got)
+		}
+		if got := old.get().header.Get("Set-Cookie"); got != want {
+			t.Fatal(got)
+		}
 	})
 	t.Run("kept headers", func(t *testing.T) {
 		st := newSite(t, Options{KeepHeaders: []string{"x-real-ip"}})

@@ -43,8 +43,8 @@ type Options struct {
 	// AllowRequest is asked at every handshake. Its error refuses it with code 4; the text is sent to the client.
 	AllowRequest func(*http.Request) error
 
-	// Cookie is the name of a cookie set by polling handshake answers, "<name>=<sid>; Path=/; HttpOnly;
-	// SameSite=Lax"; empty: none.
+	// Cookie is the name of a cookie "<name>=<sid>; Path=/; HttpOnly", set by the polling handshake answer with
+	// SameSite=Lax in version 4 and by every polling answer with SameSite=Strict in version 3; empty: none.
 	Cookie string
 
 	// SendBuffer bounds in bytes what may wait for one session; zero means 4 MiB. Exceeding it closes the session

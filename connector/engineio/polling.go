@@ -37,7 +37,8 @@ func (s *Session) releaseGETLocked(answer *Message) {
 
 // handshakePolling answers with the open packet and with what OnOpen sent.
 func (c *call) handshakePolling() {
-	s := c.newSession(nil)
+	s := new(Session)
+	c.initSession(s, nil)
 	if err := c.open(s); err != nil {
 		c.unavailable(err)
 		return
@@ -57,10 +58,16 @@ func (c *call) handshakePolling() {
 		s.startHeartbeatLocked()
 	}
 	s.mu.Unlock()
-	if name := c.srv.options.Cookie; name != "" {
-		http.SetCookie(c.w, &http.Cookie{Name: name, Value: s.id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	if s.protocol == V4 { // a session of version 3 gets it with every answer
+		c.setCookie(s, http.SameSiteLaxMode)
 	}
 	c.answerPackets(s, batch)
+}
+
+func (c *call) setCookie(s *Session, site http.SameSite) {
+	if name := c.srv.options.Cookie; name != "" {
+		http.SetCookie(c.w, &http.Cookie{Name: name, Value: s.id, Path: "/", HttpOnly: true, SameSite: site})
+	}
 }
 
 // get answers with what is queued, or holds the request until something is (section 2.6).
@@ -149,6 +156,9 @@ func (c *call) holdAndUnlock(s *Session) (batch []*Message, aborted bool) {
 
 // answerPackets writes a GET answer.
 func (c *call) answerPackets(s *Session, batch []*Message) {
+	if s.protocol == V3 {
+		c.setCookie(s, http.SameSiteStrictMode)
+	}
 	body, octets := payload(s.protocol, s.b64, batch)
 	contentType := contentText
 	if octets {

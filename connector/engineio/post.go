@@ -65,6 +65,9 @@ func (c *call) post(s *Session) {
 
 	switch {
 	case err == nil:
+		if s.protocol == V3 {
+			c.setCookie(s, http.SameSiteStrictMode)
+		}
 		c.ok(contentHTML, []byte("ok"))
 	case errors.Is(err, errBodyTooLarge): // the session goes on
 		c.status(http.StatusRequestEntityTooLarge)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lightpush/lightpush/connector/internal/wheel"
@@ -28,7 +29,8 @@ type Receiver interface {
 	// the reason of a *CloseError or else with ReasonForcedClose; a panic closes it with ReasonReceiverPanic.
 	OnMessage(binary bool, data []byte) error
 
-	// OnClose is called exactly once, after the last OnMessage, on a goroutine of its own.
+	// OnClose is called exactly once, after the last OnMessage, on a goroutine that does nothing else. It may block: when
+	// very many do, others are called a little later.
 	OnClose(reason Reason)
 }
 
@@ -43,6 +45,9 @@ type Server struct {
 	keep      []string // canonical names of Options.KeepHeaders
 	epoch     time.Time
 	wheel     *wheel.Wheel // heartbeats and timeouts; closed by Shutdown
+
+	orders  atomic.Uint32 // see Session.Order
+	closers closers
 
 	// tasks counts what Shutdown waits for: sessions in the table, OnClose calls, WebSockets.
 	tasks tally
@@ -81,6 +86,7 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		srv.ownPoller = true
 		srv.poller = poller
 	}
+	srv.closers.srv = srv
 	for _, name := range o.KeepHeaders {
 		srv.keep = append(srv.keep, textproto.CanonicalMIMEHeaderKey(name))
 	}
@@ -198,7 +204,7 @@ func (srv *Server) ended() {
 func (srv *Server) forget(s *Session) {
 	srv.mu.Lock()
 	delete(srv.sessions, s.id)
-	if n := len(srv.sessions); srv.most > shrinkFrom && n < srv.most/4 { // a map keeps its memory
+	if n := len(srv.sessions); srv.most > shrinkFrom && n < srv.most/2 { // a map keeps its memory
 		sessions := make(map[string]*Session, n)
 		maps.Copy(sessions, srv.sessions)
 		srv.sessions, srv.most = sessions, n

@@ -24,7 +24,8 @@ func (c *call) upgradeSession(s *Session) {
 	if !ok {
 		return
 	}
-	socket, extension := c.newSocket()
+	socket := new(webSocket)
+	extension := c.initSocket(socket)
 	if !c.takeOver(socket, s) {
 		return
 	}
@@ -82,6 +83,7 @@ func (s *Session) probeLocked(p packet, err error) error {
 func (s *Session) completeUpgradeLocked() {
 	s.srv.wheel.Stop(&s.upgrade.timer)
 	s.socket, s.upgrade = s.upgrade.socket, nil
+	s.near.Store(s.socket)
 	s.releaseGETLocked(noopPacket)
 	if s.paused != nil {
 		s.socket.conn.Pause()

@@ -3,6 +3,8 @@ package engineio
 import (
 	"errors"
 	"net/http"
+	"os"
+	"slices"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -37,8 +39,13 @@ func (c *call) handshakeWebSocket() {
 	}
 	// The connection is attached before the session is known, so that a failure leaves nothing to undo. It is paused
 	// until OnOpen has returned.
-	socket, extension := c.newSocket()
-	s := c.newSession(socket)
+	both := new(struct { // that live equally long: in one piece they take less memory
+		session Session
+		socket  webSocket
+	})
+	s, socket := &both.session, &both.socket
+	extension := c.initSocket(socket)
+	c.initSession(s, socket)
 	if !c.takeOver(socket, s) {
 		return
 	}
@@ -62,6 +69,9 @@ func (s *Session) start(accept []byte) {
 	bufs, size := socket.appendFrames([][]byte{accept}, s.queue)
 	s.srv.observer.Sent(len(s.queue), size)
 	s.queue, s.queued = nil, 0
+	if size <= joinLimit {
+		bufs = [][]byte{slices.Concat(bufs...)} // a plain write costs less
+	}
 	err := socket.conn.Write(bufs...)
 	switch {
 	case errors.Is(err, netpoll.ErrOverflow): // base64 is longer than what sendLocked has counted
@@ -79,9 +89,9 @@ func (s *Session) start(accept []byte) {
 	}
 }
 
-// newSocket makes the WebSocket for the request, and the value of the answer's header for extensions.
-func (c *call) newSocket() (socket *webSocket, extension string) {
-	socket = &webSocket{decoder: wsframe.New(c.srv.options.MaxPayload)}
+// initSocket makes the WebSocket for the request, and the value of the answer's header for extensions.
+func (c *call) initSocket(socket *webSocket) (extension string) {
+	socket.decoder = wsframe.New(c.srv.options.MaxPayload)
 	socket.form.b64 = c.param("b64") != ""
 	if c.srv.options.PerMessageDeflate {
 		if extension = acceptDeflate(c.r.Header["Sec-Websocket-Extensions"]); extension != "" {
@@ -89,7 +99,7 @@ func (c *call) newSocket() (socket *webSocket, extension string) {
 			socket.decoder.AllowDeflate()
 		}
 	}
-	return socket, extension
+	return extension
 }
 
 // takeOver hijacks the connection and attaches it, paused. It answers itself when it fails.
@@ -194,13 +204,17 @@ func (socket *webSocket) abandon(err error) {
 func (socket *webSocket) OnData(p []byte) error {
 	err := socket.decoder.Feed(p, socket.onFrame)
 	if err != nil && !errors.Is(err, errStop) {
+		var violation *wsframe.Error
+		if errors.As(err, &violation) {
+			socket.session.srv.observer.FrameRefused(violation.Text)
+		}
 		socket.end(ReasonTransportError, wsframe.CloseCode(err))
 	}
 	return nil // the connection is closed behind its close frame, not by the poller
 }
 
 // OnClose implements netpoll.Handler.
-func (socket *webSocket) OnClose(error) {
+func (socket *webSocket) OnClose(err error) {
 	s := socket.session
 	defer s.srv.tasks.done()
 	s.mu.Lock()
@@ -209,6 +223,8 @@ func (socket *webSocket) OnClose(error) {
 	switch {
 	case s.upgrade != nil && s.upgrade.socket == socket:
 		s.dropUpgradeLocked()
+	case s.socket == socket && s.state == stateOpen && errors.Is(err, os.ErrDeadlineExceeded):
+		_ = s.overflowLocked() // what was queued did not leave in time
 	case s.socket == socket && s.state == stateOpen:
 		s.failLocked(ReasonTransportClose, nil, 0)
 	}
@@ -234,7 +250,10 @@ func (socket *webSocket) onFrame(op ws.OpCode, payload []byte) error {
 	case ws.OpText, ws.OpBinary:
 		return socket.onMessage(op == ws.OpBinary, payload)
 	case ws.OpPing:
+		socket.session.srv.observer.Received(1, len(payload))
 		_ = socket.conn.Write(wsframe.AppendPong(nil, payload))
+	case ws.OpPong:
+		socket.session.srv.observer.Received(1, len(payload))
 	case ws.OpClose:
 		code, _ := ws.ParseCloseFrameData(payload)
 		socket.end(ReasonTransportClose, code)

@@ -19,6 +19,8 @@ const (
 	batchBuffers = 1 << 20
 	// batchShard is the least number of connections for which a second goroutine is worth its start.
 	batchShard = 512
+	// prefetchBlock is how many connections are prefetched at a time; see Prefetch.
+	prefetchBlock = 32
 	// batchKeep is the number of connections for which a flushed batch keeps its memory.
 	batchKeep = 1 << 16
 )
@@ -66,8 +68,13 @@ func (b *Batch) Flush() {
 }
 
 func flushAll(conns []Deferrer) {
-	for i, c := range conns {
-		c.Flush()
-		conns[i] = nil // a batch that waits for its next use keeps nobody
+	for len(conns) > 0 {
+		block := conns[:min(len(conns), prefetchBlock)]
+		conns = conns[len(block):]
+		prefetch(block)
+		for i, c := range block {
+			c.Flush()
+			block[i] = nil // a batch that waits for its next use keeps nobody
+		}
 	}
 }

@@ -43,7 +43,7 @@ func (hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // benchRoom is a namespace with n discarding members of the room "room".
-func benchRoom(b *testing.B, n int) *Namespace {
+func benchRoom(b testing.TB, n int) *Namespace {
 	b.Helper()
 	s, err := NewServer(Options{ConnectTimeout: time.Hour, Engine: engineio.Options{Poller: discard{}}})
 	if err != nil {

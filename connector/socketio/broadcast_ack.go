@@ -1,6 +1,10 @@
 package socketio
 
-import "time"
+import (
+	"time"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+)
 
 // broadcastAck collects the answers to one broadcast.
 type broadcastAck struct {
@@ -39,10 +43,8 @@ func (b Broadcast) EmitWithAck(timeout time.Duration, callback func([]Args, erro
 	ns.broadcasts[id] = a
 	a.timer = time.AfterFunc(timeout, func() { ns.endBroadcast(a, ErrAckTimeout) })
 	ns.mu.Unlock()
-	p := &Prepared{msgs: msgs}
-	for _, s := range list.sockets {
-		s.deliver(p, b.batch) // one that cannot be reached shows as a timeout
-	}
+	b.volatile = false
+	b.fanOut(list.sockets, &Prepared{event: engineio.NewBundle(msgs...)}) // who cannot be reached shows as a timeout
 	return nil
 }
 

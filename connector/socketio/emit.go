@@ -39,7 +39,7 @@ func (s *Socket) send(msgs []*engineio.Message) error {
 	if !s.connectedLocked() {
 		return ErrClosed
 	}
-	return s.session.Send(msgs...)
+	return s.sendLocked(msgs)
 }
 
 // deliver writes a broadcast, or holds it until the connection handler has
@@ -49,13 +49,7 @@ func (s *Socket) deliver(p *Prepared, batch *engineio.Batch) bool {
 	defer s.mu.Unlock()
 	switch s.state {
 	case stateReady:
-		switch {
-		case s.hasSeen(p):
-			return false
-		case batch != nil:
-			return s.session.SendDeferred(batch, s.form(p)...) == nil
-		}
-		return s.session.Send(s.form(p)...) == nil
+		return !s.hasSeen(p) && s.session.SendBundle(batch, s.form(p)) == nil
 	case stateClosed:
 		return false
 	}
@@ -76,7 +70,7 @@ func (s *Socket) hasSeen(p *Prepared) bool {
 func (s *Socket) deliverVolatile(p *Prepared) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == stateReady && s.session.SendVolatile(p.msgs...)
+	return s.state == stateReady && s.session.SendVolatile(p.event.Messages()...)
 }
 
 // holdLocked is bounded like the engine's own queue.
@@ -85,7 +79,7 @@ func (s *Socket) holdLocked(p *Prepared) bool {
 	j.heldBytes += p.size()
 	if j.heldBytes > s.ns.server.opts.Engine.SendBuffer {
 		j.held = nil
-		s.session.Close(engineio.ReasonSlowClient) // OnClose comes on a goroutine of its own
+		s.session.Close(engineio.ReasonSlowClient) // OnClose comes on another goroutine
 		return false
 	}
 	j.held = append(j.held, p)
@@ -97,7 +91,7 @@ func (s *Socket) holdLocked(p *Prepared) bool {
 func (s *Socket) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state != stateHolding {
+	if s.state != stateHolding { // closing has sent what was corked
 		return
 	}
 	held := s.joining.held
@@ -106,8 +100,9 @@ func (s *Socket) release() {
 		s.forgetSeenLater()
 	}
 	if len(held) > 0 {
-		_ = s.session.Send(s.appendForms(nil, held)...)
+		_ = s.sendLocked(s.appendForms(nil, held))
 	}
+	s.uncorkLocked()
 	s.state = stateReady
 	s.joining = nil
 }

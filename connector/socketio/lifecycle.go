@@ -39,7 +39,10 @@ func (s *Socket) welcome() (connected, evicted bool) {
 	if s.joining.replay != nil {
 		msgs = append(s.appendForms(nil, s.joining.replay), msgs...)
 	}
-	_ = s.session.Send(msgs...)
+	if s.ns.onConnect != nil && !s.joining.evicted {
+		s.corkLocked()
+	}
+	_ = s.sendLocked(msgs)
 	return true, s.joining.evicted
 }
 
@@ -141,6 +144,7 @@ func (s *Socket) quit(reason engineio.Reason, tell bool) (start bool) {
 func (s *Socket) closeLocked() (acks map[uint64]*pendingAck) {
 	s.state = stateClosed
 	if s.joining != nil {
+		s.uncorkLocked()
 		s.joining.held = nil // the rest is for a middleware that still runs
 	}
 	for _, room := range s.rooms {

@@ -2,6 +2,7 @@ package socketio
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -31,8 +32,9 @@ type EventHandler func(s *Socket, e *Event)
 // Use appends a middleware.
 func (b *Behaviour) Use(m Middleware) { b.middlewares = append(b.middlewares, m) }
 
-// OnConnect sets the connection handler. It runs after the CONNECT answer has
-// been written and before any event of the client. It is left out when the
+// OnConnect sets the connection handler. It runs behind the CONNECT answer,
+// which leaves together with what the handler sends at once, or after a few
+// milliseconds, and before any event of the client. It is left out when the
 // client is gone by then.
 func (b *Behaviour) OnConnect(f func(*Socket)) { b.onConnect = f }
 
@@ -75,6 +77,7 @@ type Namespace struct {
 
 	mu         sync.RWMutex
 	sockets    map[string]*Socket // by socket id
+	most       int                // sockets there were since the map was made
 	broadcasts map[uint64]*broadcastAck
 }
 
@@ -116,6 +119,7 @@ func (ns *Namespace) add(s *Socket) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	ns.sockets[s.id] = s
+	ns.most = max(ns.most, len(ns.sockets))
 }
 
 func (ns *Namespace) remove(s *Socket) {
@@ -124,4 +128,13 @@ func (ns *Namespace) remove(s *Socket) {
 	if ns.sockets[s.id] == s {
 		delete(ns.sockets, s.id)
 	}
+	if n := len(ns.sockets); ns.most > shrinkFrom && n < ns.most/2 { // a map keeps its memory
+		sockets := make(map[string]*Socket, n)
+		maps.Copy(sockets, ns.sockets)
+		ns.sockets, ns.most = sockets, n
+	}
 }
+
+// shrinkFrom is the number of sockets for which a namespace keeps its memory
+// anyway.
+const shrinkFrom = 1024

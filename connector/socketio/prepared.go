@@ -1,14 +1,18 @@
 package socketio
 
-import "github.com/lightpush/lightpush/connector/engineio"
+import (
+	"slices"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+)
 
 // Prepared is an encoded event. It is immutable and may be sent to any number
 // of sockets of the namespace it was prepared for.
 type Prepared struct {
-	msgs []*engineio.Message
-	// tailed is msgs and an offset event, for clients that can be
+	event *engineio.Bundle
+	// tailed is the event and an offset event, for clients that can be
 	// recovered; nil without offset.
-	tailed []*engineio.Message
+	tailed *engineio.Bundle
 	offset string
 }
 
@@ -32,59 +36,36 @@ func (b Broadcast) Prepare(event string, args ...any) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{msgs: msgs, offset: b.offset}
+	p := &Prepared{event: engineio.NewBundle(msgs...), offset: b.offset}
 	if b.offset != "" && b.ns.server.opts.Recovery != nil {
 		tail, err := encodeEvent(b.ns.name, noAck, eventOffset, []any{b.offset})
 		if err != nil {
 			return nil, err
 		}
-		p.tailed = append(append(make([]*engineio.Message, 0, len(msgs)+1), msgs...), tail...)
+		p.tailed = engineio.NewBundle(slices.Concat(msgs, tail)...)
 	}
 	return p, nil
 }
 
-// Send sends an event prepared for this namespace to every target. It returns
-// how many sockets it is on its way to.
-func (b Broadcast) Send(p *Prepared) (n int) {
-	list := b.collect()
-	defer list.free()
-	for _, s := range list.sockets {
-		var sent bool
-		if b.volatile {
-			sent = s.deliverVolatile(p)
-		} else {
-			sent = s.deliver(p, b.batch)
-		}
-		if sent {
-			n++
-		}
-	}
-	return n
-}
-
 // form is what this client gets of an event.
-func (s *Socket) form(p *Prepared) []*engineio.Message {
+func (s *Socket) form(p *Prepared) *engineio.Bundle {
 	if p.tailed != nil && s.pid != "" {
 		return p.tailed
 	}
-	return p.msgs
+	return p.event
 }
 
 func (s *Socket) appendForms(msgs []*engineio.Message, events []*Prepared) []*engineio.Message {
 	for _, p := range events {
-		msgs = append(msgs, s.form(p)...)
+		msgs = append(msgs, s.form(p).Messages()...)
 	}
 	return msgs
 }
 
 // size is what the event counts against the bounds of what waits.
-func (p *Prepared) size() (n int) {
-	msgs := p.msgs
+func (p *Prepared) size() int {
 	if p.tailed != nil {
-		msgs = p.tailed
+		return p.tailed.Len()
 	}
-	for _, m := range msgs {
-		n += m.Len()
-	}
-	return n
+	return p.event.Len()
 }

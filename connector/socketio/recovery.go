@@ -88,11 +88,11 @@ func (e *RecoveryEvent) For(s *RecoverySession) bool {
 
 // prepared is the event as it leaves.
 func (e *RecoveryEvent) prepared() *Prepared {
-	p := &Prepared{msgs: []*engineio.Message{engineio.TextMessage(e.Text)}}
+	msgs := []*engineio.Message{engineio.TextMessage(e.Text)}
 	for _, a := range e.Attachments {
-		p.msgs = append(p.msgs, engineio.BinaryMessage(a))
+		msgs = append(msgs, engineio.BinaryMessage(a))
 	}
-	return p
+	return &Prepared{event: engineio.NewBundle(msgs...)}
 }
 
 // RecoveryRequest is what a client that wants to be recovered says; empty

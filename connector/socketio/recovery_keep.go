@@ -1,6 +1,10 @@
 package socketio
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/lightpush/lightpush/connector/engineio"
+)
 
 // emitKept sends an event to one client and keeps it for recovery.
 func (s *Socket) emitKept(event string, args []any) error {
@@ -13,7 +17,7 @@ func (s *Socket) emitKept(event string, args []any) error {
 	if err != nil {
 		return err
 	}
-	return s.send(p.msgs)
+	return s.send(p.event.Messages())
 }
 
 // emitKept is Emit for a namespace that keeps its events. The store gets them
@@ -47,5 +51,5 @@ func (ns *Namespace) keepEvent(rooms, except []string, event string, args []any)
 		kept.Attachments = append(kept.Attachments, slices.Clone(a))
 	}
 	store.Append(ns.name, kept)
-	return &Prepared{msgs: e.messages(attachments)}, nil
+	return &Prepared{event: engineio.NewBundle(e.messages(attachments)...)}, nil
 }

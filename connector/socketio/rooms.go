@@ -61,8 +61,19 @@ func (t *roomTable) remove(room string, s *Socket) {
 func (t *roomTable) appendMembers(list []*Socket, room string) []*Socket {
 	shard := t.shard(room)
 	shard.mu.RLock()
-	defer shard.mu.RUnlock()
+	set, ok := shard.rooms[room]
+	tidy := !ok || !set.untidy()
+	if ok && tidy {
+		list = append(list, set.members...)
+	}
+	shard.mu.RUnlock()
+	if tidy {
+		return list
+	}
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
 	if set, ok := shard.rooms[room]; ok {
+		set.tidy()
 		list = append(list, set.members...)
 	}
 	return list
@@ -76,66 +87,4 @@ func (t *roomTable) count(room string) int {
 		return len(set.members)
 	}
 	return 0
-}
-
-// memberSet keeps its members in a slice for fast walking. Small rooms, which
-// most are (one user's devices), are searched; larger ones have an index.
-type memberSet struct {
-	name    string
-	members []*Socket
-	index   map[*Socket]int // nil up to indexFrom members
-}
-
-const indexFrom = 32
-
-func (m *memberSet) find(s *Socket) (at int, ok bool) {
-	if m.index != nil {
-		at, ok = m.index[s]
-		return at, ok
-	}
-	for i, member := range m.members {
-		if member == s {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
-func (m *memberSet) add(s *Socket) {
-	if _, ok := m.find(s); ok {
-		return
-	}
-	m.members = append(m.members, s)
-	switch {
-	case m.index != nil:
-		m.index[s] = len(m.members) - 1
-	case len(m.members) > indexFrom:
-		m.index = make(map[*Socket]int, 2*indexFrom)
-		for i, member := range m.members {
-			m.index[member] = i
-		}
-	}
-}
-
-func (m *memberSet) remove(s *Socket) {
-	at, ok := m.find(s)
-	if !ok {
-		return
-	}
-	last := len(m.members) - 1
-	m.members[at] = m.members[last]
-	m.members[last] = nil
-	m.members = m.members[:last]
-	if m.index != nil {
-		delete(m.index, s)
-		if at < last {
-			m.index[m.members[at]] = at
-		}
-	}
-	if c := cap(m.members); c > 4*indexFrom && last < c/4 {
-		m.members = append(make([]*Socket, 0, 2*last), m.members...)
-	}
-	if last <= indexFrom/2 {
-		m.index = nil
-	}
 }

@@ -13,20 +13,11 @@ import (
 // Socket is one client in one namespace. Safe for concurrent use; Data is
 // the application's and needs care of its own.
 type Socket struct {
-	// Data is the application's state of this socket. Set it in a
-	// middleware or the connection handler.
-	Data any
-
-	// fixed once it is connected; Resume sets them while nobody else knows
-	// the socket
-	id        string
-	pid       string // private id; "" for clients that cannot be recovered
-	recovered bool   // continues an earlier socket
-
-	// fixed after creation
-	lane    *lane
-	ns      *Namespace
+	// First what a broadcast needs, in one cache line. session is fixed
+	// after creation, pid like id below.
 	session *engineio.Session
+	pid     string              // private id; "" for clients that cannot be recovered
+	seen    map[string]struct{} // guarded by mu; offsets that were replayed, for a while; nil otherwise
 
 	// Everything for the client is sent under mu, together with the look at
 	// state: that is what keeps events behind the CONNECT answer, broadcasts
@@ -35,13 +26,27 @@ type Socket struct {
 	//
 	// Lock order: Socket.mu, then one of lane.mu, the room table's shards,
 	// the session's. No callback of the application runs under it.
-	mu      sync.Mutex
-	state   socketState
-	passed  bool     // all middlewares have passed
+	mu        sync.Mutex
+	state     socketState
+	passed    bool // all middlewares have passed
+	recovered bool // fixed like id; continues an earlier socket
+
+	// Data is the application's state of this socket. Set it in a
+	// middleware or the connection handler.
+	Data any
+
+	// fixed once it is connected; Resume sets it while nobody else knows the
+	// socket
+	id string
+
+	// fixed after creation
+	lane *lane
+	ns   *Namespace
+
+	// guarded by mu
 	joining *joining // nil from stateReady on
 	rooms   []string // in order of joining; names shared with the room table
 	acks    map[uint64]*pendingAck
-	seen    map[string]struct{} // offsets that were replayed, for a while; nil otherwise
 }
 
 // joining is what a socket needs only until it is ready.
@@ -52,6 +57,7 @@ type joining struct {
 	held      []*Prepared        // broadcasts that wait for the connection handler
 	replay    []*Prepared        // events that go ahead of the CONNECT answer
 	heldBytes int
+	cork      cork
 }
 
 type socketState uint8

@@ -49,7 +49,7 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
-func dial(r *running, eio int, timeout time.Duration) (*wsclient.Conn, error) {
+func connect(r *running, eio int, timeout time.Duration) (*wsclient.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return wsclient.Dial(ctx, wsclient.Config{Addr: strings.TrimPrefix(r.url, "http://"), EIO: eio, Namespace: "/app"})
@@ -64,7 +64,7 @@ func connectBurst(r *running, runs, clients int) int {
 			wg.Add(1)
 			go func() {
 				defer wg.Done()
-				c, err := dial(r, 3+i%2, 15*time.Second)
+				c, err := connect(r, 3+i%2, 15*time.Second)
 				if err != nil {
 					lost.Add(1)
 					return
@@ -80,7 +80,7 @@ func connectBurst(r *running, runs, clients int) int {
 // eventOrder sends events at once and counts those handled at another place
 // than they were sent at.
 func eventOrder(t *testing.T, r *running, events int) (wrong int) {
-	c, err := dial(r, 4, 15*time.Second)
+	c, err := connect(r, 4, 15*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,9 +108,9 @@ func eventOrder(t *testing.T, r *running, events int) (wrong int) {
 func broadcasts(t *testing.T, r *running, clients, messages int) float64 {
 	conns := make([]*wsclient.Conn, clients)
 	for i := range conns {
-		c, err := dial(r, 4, 3*time.Second)
+		c, err := connect(r, 4, 3*time.Second)
 		for attempt := 0; err != nil && attempt < 3; attempt++ {
-			c, err = dial(r, 4, 3*time.Second) // a lost handshake is counted elsewhere
+			c, err = connect(r, 4, 3*time.Second) // a lost handshake is counted elsewhere
 		}
 		if err != nil {
 			t.Fatal(err)

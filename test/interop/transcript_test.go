@@ -3,131 +3,137 @@
 package interop
 
 import (
-	"context"
-	"errors"
-	"net"
-	"os"
-	"regexp"
-	"strings"
+	"fmt"
+	"sync"
 	"testing"
-	"time"
-
-	"github.com/lightpush/lightpush/test/e2e/wsclient"
 )
 
-// transcript is what a client sends after the open packet and what it must
-// see. Wants are regular expressions over whole frames; "closed" is the end of
-// the connection, "silence" that nothing comes.
+// transcript is what one client does and sees. The wants are what this project's engine answers, which must be what
+// the wire reference requires; the other peers must answer the same, except for what differences lists.
 type transcript struct {
-	name  string
-	eio   int
-	steps []step
-	// reference, when not empty, says why the reference peer answers
-	// differently; its run is then only logged.
-	reference string
+	name    string
+	profile string // plain when empty
+	steps   []step
 }
 
-type step struct{ send, want string }
-
-const sid = `[A-Za-z0-9_-]{20,}`
-
-var transcripts = []transcript{
-	{name: "connect and echo, protocol 5", eio: 4, steps: []step{
-		{"40/app,", `40/app,\{"sid":"` + sid + `"\}`},
-		{`42/app,7["echo",{"a":[1,"é😀"]}]`, `43/app,7\[\{"a":\[1,"é😀"\]\}\]`},
-		{`42/app,0["echo",null]`, `43/app,0\[null\]`},
-	}},
-	{name: "connect and echo, protocol 4", eio: 3, steps: []step{
-		{"", "40"},
-		{"40/app,", "40/app,"},
-		{`42/app,7["echo","x"]`, `43/app,7\["x"\]`},
-	}},
-	{name: "unknown namespace, protocol 5", eio: 4, steps: []step{
-		{"40/nope,", `44/nope,\{"message":"Invalid namespace"\}`},
-		{"40/app,", `40/app,\{"sid":"` + sid + `"\}`},
-	}},
-	{name: "unknown namespace, protocol 4", eio: 3, steps: []step{
-		{"", "40"},
-		{"40/nope,", `44/nope,"Invalid namespace"`},
-	}, reference: "answers an object, which clients of that generation do not expect"},
-	{name: "heartbeat of a client, protocol 4", eio: 3, steps: []step{
-		{"", "40"},
-		{"2", "3"},
-	}},
-	{name: "leave and join again in one burst", eio: 4, steps: []step{
-		{"40/app,", `40/app,.*`},
-		{"41/app,", "silence"},
-		{"40/app,", `40/app,.*`},
-	}},
-	{name: "event before CONNECT", eio: 4, steps: []step{{`42["x"]`, "closed"}}},
-	{name: "bad JSON", eio: 4, steps: []step{{"40/app,", `40/app,.*`}, {`42/app,["x"`, "closed"}}},
-	{name: "unknown packet type", eio: 4, steps: []step{{"40/app,", `40/app,.*`}, {"49", "closed"}}},
-	{name: "ping from a protocol 5 client", eio: 4, steps: []step{{"40/app,", `40/app,.*`}, {"2", "closed"}}},
+type step struct {
+	act
+	want string // "" for what has no answer
 }
 
-func TestTranscripts(t *testing.T) {
-	for _, p := range peers() {
-		t.Run(p.name, func(t *testing.T) {
-			r := p.start(t)
-			defer r.stop()
-			for _, tr := range transcripts {
-				t.Run(tr.name, func(t *testing.T) {
-					err := tr.play(r)
-					switch {
-					case err == nil:
-					case p.name != "ours" && tr.reference != "":
-						t.Logf("known difference (%s): %v", tr.reference, err)
-					default:
-						t.Error(err)
-					}
-				})
+// outcome is how a peer fared with a transcript: with its first deviation it ends.
+type outcome struct {
+	step int // -1: none differs
+	got  string
+}
+
+// crashed is what is seen of a peer whose process has ended.
+const crashed = "the process ends"
+
+func (tr transcript) play(s subject) outcome {
+	profile := tr.profile
+	if profile == "" {
+		profile = plain
+	}
+	urls, end := s.begin()
+	c := newClient(urls[profile])
+	o := outcome{-1, ""}
+	for i, st := range tr.steps {
+		if got := st.run(c); got != st.want {
+			o = outcome{i, got}
+			break
+		}
+	}
+	c.close()
+	if !end() {
+		o = outcome{len(tr.steps) - 1, crashed}
+	}
+	return o
+}
+
+func transcripts() []transcript {
+	var all []transcript
+	for _, list := range [][]transcript{pollingTranscripts, webSocketTranscripts, upgradeTranscripts, connectTranscripts, packetTranscripts} {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// attempts is how often a transcript is played until the outcome is the expected one. The Go peer handles the packets
+// of one client concurrently: what it does by chance is no difference, only what it does every time.
+func attempts(peer string) int {
+	if peer == golang {
+		return 10
+	}
+	return 1
+}
+
+// playAll plays every transcript, a few at a time, because most of them wait.
+func playAll(s subject) []error {
+	all := transcripts()
+	results := make([]error, len(all))
+	slots := make(chan struct{}, 4)
+	var wg sync.WaitGroup
+	for i, tr := range all {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			for range attempts(s.name) {
+				if results[i] = judge(s.name, tr, tr.play(s)); results[i] == nil {
+					return
+				}
 			}
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+// TestTranscripts plays all transcripts to all peers. A deviation of ours is a failure. A deviation of another peer
+// must be the one that differences lists for it; one that is listed and does not show is a failure too.
+func TestTranscripts(t *testing.T) {
+	known := map[string]bool{}
+	for _, tr := range transcripts() {
+		if known[tr.name] {
+			t.Fatalf("two transcripts are called %q", tr.name)
+		}
+		known[tr.name] = true
+	}
+	for _, d := range differences {
+		for _, name := range d.transcripts {
+			if !known[name] {
+				t.Errorf("a difference is listed for the transcript %q, which does not exist", name)
+			}
+		}
+	}
+	all := transcripts()
+	for _, s := range subjects(t) {
+		t.Run(s.name, func(t *testing.T) {
+			for i, err := range playAll(s) {
+				if err != nil {
+					t.Errorf("%s: %v", all[i].name, err)
+				}
+			}
+			t.Logf("%d transcripts", len(all))
 		})
 	}
 }
 
-func (tr transcript) play(r *running) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	path := "/socket.io/?transport=websocket&EIO=" + string(rune('0'+tr.eio))
-	c, err := wsclient.DialSocket(ctx, strings.TrimPrefix(r.url, "http://"), path, nil)
-	if err != nil {
-		return err
+// judge compares an outcome with what is listed.
+func judge(peer string, tr transcript, o outcome) error {
+	listed, theirs := theirs(peer, tr.name)
+	if theirs == chance {
+		return nil
 	}
-	defer c.Close()
-	if _, open, err := c.ReadMessage(); err != nil || len(open) == 0 || open[0] != '0' {
-		return errors.Join(errors.New("no open packet"), err)
-	}
-	for _, s := range tr.steps {
-		if s.send != "" {
-			if err := c.WriteText(s.send); err != nil {
-				return err
-			}
+	if o.step < 0 {
+		if theirs != "" {
+			return fmt.Errorf("the listed difference has vanished: %q", theirs)
 		}
-		got, err := next(c, s.want)
-		if err != nil {
-			return err
-		}
-		if !regexp.MustCompile("^(?:" + s.want + ")$").MatchString(got) {
-			return errors.New("sent " + s.send + ": got " + got + ", want " + s.want)
-		}
+		return nil
 	}
-	return nil
-}
-
-func next(c *wsclient.Socket, want string) (string, error) {
-	wait := 5 * time.Second
-	if want == "silence" {
-		wait = 50 * time.Millisecond
+	st := tr.steps[o.step]
+	if theirs == o.got && listed.ours == st.want {
+		return nil
 	}
-	_ = c.SetReadDeadline(time.Now().Add(wait))
-	_, data, err := c.ReadMessage()
-	var ne net.Error
-	switch {
-	case err == nil:
-		return string(data), nil
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
-		return "silence", nil
-	}
-	return "closed", nil
+	return fmt.Errorf("step %d, %s\n  got %q\n want %q\nlisted %q", o.step, st.text, o.got, st.want, theirs)
 }
