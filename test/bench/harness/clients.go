@@ -7,6 +7,7 @@ import (
 
 	"github.com/lightpush/lightpush/test/bench/app"
 	"github.com/lightpush/lightpush/test/bench/load"
+	"github.com/lightpush/lightpush/test/bench/procfs"
 )
 
 // gently is how many handshakes are under way when connecting is not what is
@@ -37,22 +38,40 @@ func (h *harness) populate(ctx context.Context, t target, l loader, group string
 	}
 }
 
-// disperse closes a group and waits until the server knows only rest clients.
+// disperse closes a group and waits until the server knows only rest clients,
+// and is done with those that left: what it still does for them must not be
+// counted as the cost of what follows.
 func (h *harness) disperse(ctx context.Context, t target, l loader, group string, rest int64) error {
 	if _, err := l.do(ctx, load.Command{Op: load.OpClose, Group: group, Reset: true}); err != nil {
 		return err
 	}
-	return waitClients(ctx, t, rest)
-}
-
-func waitClients(ctx context.Context, t target, n int64) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return until(ctx, "the server to forget its clients", func() error {
+	err := until(ctx, "the server to forget its clients", func() error {
 		c, err := t.census(ctx)
-		if err == nil && c.Clients > n {
-			err = fmt.Errorf("%d clients are left, want %d", c.Clients, n)
+		if err == nil && c.Clients > rest {
+			err = fmt.Errorf("%d clients are left, want %d", c.Clients, rest)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return until(ctx, "the server to become quiet", func() error {
+		before, err := procfs.CPU(t.server().pid())
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, quietFor); err != nil {
+			return err
+		}
+		after, err := procfs.CPU(t.server().pid())
+		if used := after - before; err == nil && used > quietFor/10 {
+			err = fmt.Errorf("it used %v in %v", used, quietFor)
 		}
 		return err
 	})
 }
+
+// quietFor is how long a server must do next to nothing to count as quiet.
+const quietFor = 100 * time.Millisecond

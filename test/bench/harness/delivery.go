@@ -2,73 +2,113 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/lightpush/lightpush/test/bench/load"
 )
 
 const room = "everybody"
 
-// delivery is everything that is measured with a room of connected clients.
-func (h *harness) delivery(ctx context.Context, t target, l loader, f *Figures) error {
-	s := h.options.Sizes
-	if err := h.fill(ctx, t, l, "room", room, s.Room, 0); err != nil {
-		return err
-	}
-	members, err := h.warm(ctx, t, l)
-	if err != nil {
-		return err
-	}
-	var ids []int64
-	if f.Single, ids, err = h.deliver(ctx, t, l, batch{group: "room", room: room, members: members, rounds: s.Singles, each: 1}); err != nil {
-		return fmt.Errorf("one at a time: %w", err)
-	}
-	h.report("one at a time", f.Single)
-	burst := batch{group: "room", room: room, members: members, rounds: s.Bursts, each: s.Burst, how: atOnce}
-	if f.Burst, _, err = h.deliver(ctx, t, l, burst); err != nil {
-		return fmt.Errorf("bursts: %w", err)
-	}
-	h.report(fmt.Sprintf("bursts of %d", s.Burst), f.Burst)
-	if f.Target == Floor {
-		burst.how = joined
-		if f.Joined, _, err = h.deliver(ctx, t, l, burst); err != nil {
-			return fmt.Errorf("joined bursts: %w", err)
+// deliveries measures messages to a room, of all targets in turn: a few of one
+// server, a few of the next, and again, so that all see the same machine. While
+// one works the others idle.
+func (h *harness) deliveries(ctx context.Context) error {
+	var all []*full
+	defer func() {
+		for _, r := range all {
+			r.loader.stop()
+			r.target.stop()
 		}
-		h.report("joined bursts", f.Joined)
+	}()
+	var errs []error
+	for _, f := range h.result.Targets {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		h.logf("%s: room of %d", f.Target, h.options.Sizes.Room)
+		r, err := h.full(ctx, f)
+		if err != nil {
+			errs = append(errs, h.failed(f, "room", err))
+			continue
+		}
+		all = append(all, r)
 	}
-	if err := h.steady(ctx, t, l, f); err != nil {
-		return fmt.Errorf("steady rate: %w", err)
+	s := h.options.Sizes
+	play := func(what string, of []*full, b batch, cycles int, into func(f *Figures) **Delivery) {
+		h.logf("%s", what)
+		if err := h.inTurn(ctx, of, b, cycles, into); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", what, err))
+		}
 	}
-	if err := h.flood(ctx, t, l, f, ids[max(0, len(ids)-s.AckMessages):]); err != nil {
-		return fmt.Errorf("ack flood: %w", err)
-	}
-	if f.Target == Floor {
-		return nil
-	}
-	if err := h.disperse(ctx, t, l, "room", 0); err != nil {
-		return err
-	}
-	return h.order(ctx, t, l, f)
+	play("one message at a time", all, batch{rounds: s.Singles / s.Cycles, each: 1}, s.Cycles, func(f *Figures) **Delivery { return &f.Single })
+	bursts := batch{rounds: 1, each: s.Burst, how: atOnce}
+	play(fmt.Sprintf("bursts of %d", s.Burst), all, bursts, s.Bursts, func(f *Figures) **Delivery { return &f.Burst })
+	bursts.how = joined
+	floor := slices.DeleteFunc(slices.Clone(all), func(r *full) bool { return r.figures.Target != Floor })
+	play("bursts in one write", floor, bursts, s.Bursts, func(f *Figures) **Delivery { return &f.Joined })
+	return errors.Join(errs...)
 }
 
-// order is the two tests of order: a loop of messages to a smaller room, and
-// many events of one client.
-func (h *harness) order(ctx context.Context, t target, l loader, f *Figures) (err error) {
-	s := h.options.Sizes
-	const small = "thousand"
-	if err := h.fill(ctx, t, l, small, small, s.LoopClients, s.Room*2); err != nil {
-		return err
+// full is a server with a room of clients.
+type full struct {
+	target
+	loader
+	figures *Figures
+	members int
+}
+
+func (h *harness) full(ctx context.Context, f *Figures) (_ *full, err error) {
+	r := &full{figures: f}
+	if r.loader, err = h.startLoad(); err != nil {
+		return nil, err
 	}
-	loop := batch{group: small, room: small, members: s.LoopClients, rounds: 1, each: s.Loop, how: inLoop}
-	if f.Loop, _, err = h.deliver(ctx, t, l, loop); err != nil {
-		return fmt.Errorf("loop: %w", err)
+	if r.target, err = h.start(ctx, f.Target); err != nil {
+		r.loader.stop()
+		return nil, err
 	}
-	h.report(fmt.Sprintf("%d in one loop", s.Loop), f.Loop)
-	if err := h.events(ctx, t, l, f); err != nil {
-		return fmt.Errorf("events: %w", err)
+	f.Version = r.version()
+	if err = h.fill(ctx, r.target, r.loader, "room", room, h.options.Sizes.Room, 0); err == nil {
+		r.members, err = h.warm(ctx, r.target, r.loader)
 	}
-	return nil
+	if err != nil {
+		r.loader.stop()
+		r.target.stop()
+	}
+	return r, err
+}
+
+// inTurn plays a batch with one target after the other, several times over.
+func (h *harness) inTurn(ctx context.Context, all []*full, b batch, cycles int, into func(f *Figures) **Delivery) error {
+	list := make([]*series, len(all))
+	for i, r := range all {
+		b.group, b.room, b.members = "room", room, r.members
+		var err error
+		if list[i], err = h.begin(ctx, r.target, r.loader, b, b.rounds*cycles); err != nil {
+			return err
+		}
+	}
+	for range cycles {
+		for _, s := range list {
+			for range b.rounds {
+				if err := s.round(ctx); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	var errs []error
+	for i, s := range list {
+		d, err := s.end(ctx)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		*into(all[i].figures) = d
+		h.report(all[i].figures.Target, d)
+	}
+	return errors.Join(errs...)
 }
 
 // fill connects clients and has them join a room.
@@ -108,161 +148,7 @@ func (h *harness) warm(ctx context.Context, t target, l loader) (members int, er
 	return members, err
 }
 
-// batch is rounds of messages to a room; a round begins when the one before
-// has arrived.
-type batch struct {
-	group, room  string
-	members      int
-	rounds, each int
-	how          manner
-}
-
-func (h *harness) deliver(ctx context.Context, t target, l loader, b batch) (*Delivery, []int64, error) {
-	total := b.rounds * b.each
-	if _, err := l.do(ctx, load.Command{Op: load.OpExpect, Group: b.group, Total: b.members * total}); err != nil {
-		return nil, nil, err
-	}
-	var (
-		reply load.Reply
-		used  usage
-		ids   []int64
-		took  time.Duration // from the first message of a round to its last delivery
-		lost  int
-	)
-	for round := range b.rounds {
-		m, err := newMeter(t)
-		if err != nil {
-			return nil, nil, err
-		}
-		began := time.Now()
-		list, err := t.emit(ctx, b.room, b.each, b.how)
-		if err != nil {
-			return nil, nil, err
-		}
-		ids = append(ids, list...)
-		want := b.members*b.each*(round+1) - lost
-		if reply, err = l.do(ctx, load.Command{Op: load.OpWait, Group: b.group, Total: want, Stall: 3 * time.Second}); err != nil {
-			return nil, nil, err
-		}
-		took += time.Since(began)
-		if missing := want - reply.Received; missing > 0 {
-			took -= 3 * time.Second
-			lost += missing
-		}
-		u, err := m.stop()
-		if err != nil {
-			return nil, nil, err
-		}
-		used.add(u)
-	}
-	list, err := t.takePauses(ctx)
-	d := &Delivery{
-		Room: b.members, Messages: total, Expected: b.members * total,
-		Received: reply.Received, Misordered: reply.Misordered, InPlace: reply.InPlace,
-		CPU: used.perServer(reply.Received), System: used.system, Helpers: used.perHelper(total),
-		PerSecond: float64(reply.Received) / took.Seconds(), Latency: reply.Latency,
-		Load: cost(reply, used.wall), Pauses: pauses(list),
-	}
-	return d, ids, err
-}
-
 func (h *harness) report(what string, d *Delivery) {
 	h.logf("  %s: %.1f µs CPU per delivery, %.0f deliveries/s, p99 %.1f ms, %d of %d arrived, %d out of order", what,
 		d.CPU, d.PerSecond, d.Latency.P99/1e3, d.Received, d.Expected, d.Misordered)
-}
-
-// steady sends to single users at a rate.
-func (h *harness) steady(ctx context.Context, t target, l loader, f *Figures) error {
-	s := h.options.Sizes
-	n := int(s.Rate * s.RateTime.Seconds())
-	if _, err := l.do(ctx, load.Command{Op: load.OpExpect, Group: "room", Total: n}); err != nil {
-		return err
-	}
-	m, err := newMeter(t)
-	if err != nil {
-		return err
-	}
-	sender, err := t.rate(ctx, s.Rate, n, 0, s.Room)
-	if err != nil {
-		return err
-	}
-	r, err := l.do(ctx, load.Command{Op: load.OpWait, Group: "room", Stall: 3 * time.Second})
-	if err != nil {
-		return err
-	}
-	u, err := m.stop()
-	if err != nil {
-		return err
-	}
-	list, err := t.takePauses(ctx)
-	f.Rate = &Rate{
-		PerSecond: s.Rate, Messages: n, Received: r.Received, Latency: r.Latency, Sender: sender,
-		CPU: u.perServer(n), Helpers: u.perHelper(n), Load: cost(r, u.wall), Pauses: pauses(list),
-	}
-	h.logf("  %.0f/s to single users: p50 %.2f, p99 %.2f, p99.9 %.2f ms, %d of %d arrived", s.Rate,
-		r.Latency.P50/1e3, r.Latency.P99/1e3, r.Latency.P999/1e3, r.Received, n)
-	return err
-}
-
-// flood has the whole room confirm messages at once.
-func (h *harness) flood(ctx context.Context, t target, l loader, f *Figures, ids []int64) error {
-	if err := t.resetCounters(ctx); err != nil {
-		return err
-	}
-	m, err := newMeter(t)
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	r, err := l.do(ctx, load.Command{Op: load.OpAck, Group: "room", IDs: ids})
-	if err != nil {
-		return err
-	}
-	recorded, last, progress := 0, began, began
-	for recorded < r.Expected && time.Since(progress) < 3*time.Second {
-		n, err := t.acked(ctx, ids)
-		if err != nil {
-			return err
-		}
-		if n > recorded {
-			last, progress = time.Now(), time.Now()
-		}
-		if recorded = n; recorded < r.Expected {
-			time.Sleep(10 * time.Millisecond)
-		}
-	}
-	u, err := m.stop()
-	if err != nil {
-		return err
-	}
-	list, err := t.takePauses(ctx)
-	f.Acks = &Acks{
-		Sent: r.Expected, Recorded: recorded, PerSecond: float64(recorded) / last.Sub(began).Seconds(),
-		CPU: u.perServer(recorded), Helpers: u.perHelper(recorded), Load: cost(r, u.wall), Pauses: pauses(list),
-	}
-	h.logf("  ack flood: %d of %d recorded, %.0f/s, %.1f µs CPU each", recorded, r.Expected, f.Acks.PerSecond, f.Acks.CPU)
-	return err
-}
-
-// events has one client send many events at once.
-func (h *harness) events(ctx context.Context, t target, l loader, f *Figures) error {
-	s := h.options.Sizes
-	if err := h.populate(ctx, t, l, "one", 1, s.Room*4); err != nil {
-		return err
-	}
-	if err := t.resetCounters(ctx); err != nil {
-		return err
-	}
-	event := "n"
-	if f.Target == Lightpush {
-		event = "rooms"
-	}
-	r, err := l.do(ctx, load.Command{Op: load.OpEvents, Group: "one", Count: s.Events, Event: event})
-	if err != nil {
-		return err
-	}
-	c, err := t.census(ctx)
-	f.Events = &Events{Sent: s.Events, Answered: r.Received, InPlace: r.InPlace, Misordered: int(c.Misordered)}
-	h.logf("  %d events at once: %d answered, %d in place, %d handled out of order", s.Events, r.Received, r.InPlace, c.Misordered)
-	return err
 }

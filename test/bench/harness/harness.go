@@ -89,7 +89,9 @@ func (h *harness) measure(ctx context.Context) error {
 		case "storm":
 			errs = append(errs, h.each(ctx, "connect storms", h.storm))
 		case "delivery":
-			errs = append(errs, h.each(ctx, "delivery", h.delivery))
+			errs = append(errs, h.deliveries(ctx))
+		case "service":
+			errs = append(errs, h.each(ctx, "steady rate, acks, order", h.service))
 		}
 	}
 	after, err := procfs.Busy()
@@ -111,13 +113,18 @@ func (h *harness) each(ctx context.Context, title string, play func(ctx context.
 		}
 		h.logf("%s: %s", f.Target, title)
 		if err := h.one(ctx, f, play); err != nil {
-			err = fmt.Errorf("%s, %s: %w", f.Target, title, err)
-			h.logf("FAILED %v", err)
-			f.Failed = err.Error()
-			errs = append(errs, err)
+			errs = append(errs, h.failed(f, title, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// failed notes that figures of a target are missing.
+func (h *harness) failed(f *Figures, what string, err error) error {
+	err = fmt.Errorf("%s, %s: %w", f.Target, what, err)
+	h.logf("FAILED %v", err)
+	f.Failed = err.Error()
+	return err
 }
 
 func (h *harness) one(ctx context.Context, f *Figures, play func(ctx context.Context, t target, l loader, f *Figures) error) error {
@@ -139,13 +146,14 @@ func (h *harness) logf(format string, args ...any) {
 	fmt.Fprintf(h.options.Log, "[%4.0f s] %s\n", time.Since(h.started).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// commit names the tree, "unknown" without git.
+// commit names the tree that is measured, "unknown" without git; "+" when it
+// has changes, other than in the benchmark and in documents.
 func commit(ctx context.Context, root string) string {
 	name, err := output(ctx, root, "git", "rev-parse", "--short=12", "HEAD")
 	if err != nil {
 		return "unknown"
 	}
-	if changes, err := output(ctx, root, "git", "status", "--porcelain", "--untracked-files=no"); err != nil || changes != "" {
+	if changes, err := output(ctx, root, "git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!test", ":!doc", ":!*.md"); err != nil || changes != "" {
 		name += "+"
 	}
 	return name

@@ -36,10 +36,7 @@ func (h *harness) memories(ctx context.Context) error {
 	add := func(f *Figures, clients int, vanish bool) {
 		i, err := h.idle(ctx, f, clients, vanish)
 		if err != nil {
-			err = fmt.Errorf("%s, idle clients: %w", f.Target, err)
-			h.logf("FAILED %v", err)
-			f.Failed = err.Error()
-			errs = append(errs, err)
+			errs = append(errs, h.failed(f, "idle clients", err))
 			return
 		}
 		all = append(all, i)

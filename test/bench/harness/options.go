@@ -19,6 +19,7 @@ type Sizes struct {
 
 	Room        int `json:"room"`
 	Singles     int `json:"singles"` // messages one at a time
+	Cycles      int `json:"cycles"`  // in which they are sent, the targets taking turns
 	Burst       int `json:"burst"`
 	Bursts      int `json:"bursts"`
 	LoopClients int `json:"loop_clients"`
@@ -41,14 +42,14 @@ var (
 	Full = Sizes{
 		Idle: 10_000, Settle: 140 * time.Second,
 		StormRuns: 20, StormClients: 5000, FloorRuns: 5,
-		Room: 5000, Singles: 40, Burst: 40, Bursts: 5, LoopClients: 1000, Loop: 200,
+		Room: 5000, Singles: 100, Cycles: 10, Burst: 40, Bursts: 5, LoopClients: 1000, Loop: 200,
 		Rate: 1000, RateTime: 8 * time.Second, AckMessages: 20, Events: 1000,
 		Stay: 8000, Vanish: 10_000, VanishWait: 240 * time.Second,
 	}
 	Quick = Sizes{
 		Idle: 1000, Settle: 4 * time.Second,
 		StormRuns: 3, StormClients: 500, FloorRuns: 2,
-		Room: 500, Singles: 20, Burst: 40, Bursts: 2, LoopClients: 200, Loop: 200,
+		Room: 500, Singles: 40, Cycles: 4, Burst: 40, Bursts: 2, LoopClients: 200, Loop: 200,
 		Rate: 500, RateTime: 2 * time.Second, AckMessages: 10, Events: 1000,
 		Stay: 400, Vanish: 500, VanishWait: 10 * time.Second,
 	}
@@ -61,7 +62,7 @@ func (s Sizes) largest() int {
 }
 
 // Scenarios by name, in their order.
-var Scenarios = []string{"memory", "storm", "delivery"}
+var Scenarios = []string{"memory", "storm", "delivery", "service"}
 
 // Options of a run.
 type Options struct {

@@ -80,8 +80,8 @@ func (r *Result) vanishes() (list []string) {
 		if left == "" {
 			left = " nothing"
 		}
-		list = append(list, fmt.Sprintf("%s, %s of %s clients vanish: %s MB with those that stay, %s MB with all, %s MB afterwards; within "+
-			"20 %% of the base line %s, all entries and goroutines gone %s (%d goroutines before, %d after). Left behind:%s.",
+		list = append(list, fmt.Sprintf("%s, %s of %s clients vanish: %s MB with those that stay, %s MB with all, %s MB afterwards. Memory within "+
+			"20 %% of the base line: %s. Entries and goroutines gone: %s (%d goroutines before, %d after). Left behind:%s.",
 			titles[f.Target], count(v.Vanished), count(v.Stayed+v.Vanished), mb(v.BaselineRSS), mb(v.FullRSS), mb(v.AfterRSS),
 			when(v.Seconds), when(v.GoneSeconds), v.BaseGoroutines, v.Goroutines, left))
 	}

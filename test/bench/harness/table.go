@@ -126,10 +126,7 @@ func cell(v float64, ok bool, unit string) string {
 		return "–"
 	}
 	text := number(v)
-	if unit == "" || unit == "%" {
-		return text + strings.TrimSpace(" "+unit)
-	}
-	return text + " " + unit
+	return strings.TrimSpace(text + " " + unit)
 }
 
 // number has three significant digits, and separators from a thousand on.

@@ -190,6 +190,7 @@ func TestFailures(t *testing.T) {
 		reason                 string
 	}{
 		{name: "no answer", never: 3},
+		{name: "heartbeats only", answer: upgraded + text(`0{"sid":"x"}`) + strings.Repeat(text("2")+text("3"), 50), never: 3},
 		{name: "half a handshake", answer: upgraded + text(`0{"sid":"x"}`) + text(`40/bench,{"sid":"y"}`), never: 3},
 		{name: "ok without CONNECT", answer: upgraded + text(`42/bench,["ok",1]`), never: 3},
 		{name: "another status", answer: "HTTP/1.1 503 Service Unavailable\r\n\r\n", refused: 3, reason: "503"},

@@ -188,8 +188,11 @@ func (c *conn) onFrame(opcode byte, payload []byte, now time.Duration) {
 }
 
 func (c *conn) onPacket(m wire.Message, now time.Duration) {
-	if m.Kind == wire.Ping { // no progress: a stall must show in spite of heartbeats
+	switch m.Kind { // no progress: a stall must show in spite of heartbeats
+	case wire.Ping:
 		c.send(c.client.pongFrame)
+		return
+	case wire.Other: // the answer to a ping of Engine.IO 3
 		return
 	}
 	c.group.last = now
