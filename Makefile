@@ -2,7 +2,7 @@
 
 GO       ?= go
 FUZZTIME ?= 5s
-# Arguments of `make run`, e.g. make run ARGS='--listen 127.0.0.1:8080'
+# Arguments of `make run` and `make chaos-long`, e.g. make run ARGS='--listen 127.0.0.1:8080'
 ARGS     ?=
 
 # Pinned; fetched through the Go module proxy and cached by the go command, without touching go.mod.
@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 PHASE := test/scripts/phase.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e bench bench-quick bench-profile clean
+.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e chaos chaos-long bench bench-quick bench-profile clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,15 +32,16 @@ test: ## everything: install what is missing, check, unit tests, fuzzing, end-to
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory test-interop
 	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory chaos
 
-deps: ## install the Debian packages and JavaScript clients the tests need
+deps: ## install the Debian and npm packages the tests need
 	@$(PHASE) deps test/scripts/deps.sh
 
 format: ## fail on files that are not gofmt-ed
 	@$(PHASE) format test/scripts/gofmt.sh
 
 vet: ## go vet, the end-to-end tests included
-	@$(PHASE) vet $(GO) vet -tags e2e,interop ./...
+	@$(PHASE) vet $(GO) vet -tags e2e,interop,chaos ./...
 
 lint: ## golangci-lint with .golangci.yml
 	@$(PHASE) lint $(GOLANGCI_LINT) run ./...
@@ -51,11 +52,18 @@ test-unit: ## unit tests with the race detector; needs nothing but Go
 fuzz: ## run every fuzz target for FUZZTIME (5s)
 	@$(PHASE) fuzz test/scripts/fuzz.sh $(FUZZTIME)
 
-test-interop: ## the same transcripts to the engine and to the reference peer
-	@$(PHASE) test-interop $(GO) test -tags interop -count=1 -run TestTranscripts ./test/interop
+test-interop: ## the same transcripts to the engine, Node's socket.io and the reference peer in Go
+	@$(PHASE) test-interop $(GO) test -tags interop -count=1 -run 'TestTranscripts|TestPage' ./test/interop
 
 test-e2e: ## the built binary with official clients, Redis and nginx
 	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/...
+
+chaos: ## kill, freeze and cut for 3 minutes; a ledger names what was lost
+	@$(PHASE) chaos $(GO) test -tags chaos -count=1 -v -timeout 15m ./test/chaos
+
+# Not cached, no time limit but its own. Every run prints the command that repeats it.
+chaos-long: ## the same as long and hard as you like (ARGS='-seed 7 -duration 10m -out DIR')
+	$(GO) test -tags chaos -count=1 -v -timeout 0 ./test/chaos $(if $(ARGS),$(ARGS),-duration 10m)
 
 # Never part of test: figures are for people to read, and mean little on a busy machine.
 bench: ## measure beside the peers, 15 minutes; writes doc/performance.md
@@ -69,4 +77,4 @@ bench-profile: ## CPU profiles of connector and engine under load, into test/ben
 
 clean: ## remove what the build leaves behind
 	rm -f lightpush
-	rm -rf test/e2e/clients/node_modules test/bench/node/node_modules test/bench/profiles
+	rm -rf test/e2e/clients/node_modules test/interop/node/node_modules test/bench/node/node_modules test/bench/profiles

@@ -30,6 +30,7 @@ var wire = []string{"connector/wsframe", "connector/netpoll", "connector/enginei
 // implement them.
 var domain = []string{
 	"internal/push", "internal/namespace", "internal/client", "internal/room", "internal/node", "internal/name", "internal/input",
+	"internal/maintenance",
 }
 
 const (

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the full test run needs and this machine lacks: Debian packages and the JavaScript clients.
+# Installs what the full test run needs and this machine lacks: Debian packages, the JavaScript clients and Node's socket.io.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -49,10 +49,11 @@ for program in go node npm; do
 	fi
 done
 
-clients=test/e2e/clients
-if [ ! "$clients/node_modules/.package-lock.json" -nt "$clients/package-lock.json" ]; then
-	echo "installing the Socket.IO clients of $clients"
-	npm ci --prefix "$clients" --no-audit --no-fund
-	touch "$clients/node_modules/.package-lock.json"
-fi
+for dir in test/e2e/clients test/interop/node; do
+	if [ ! "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
+		echo "installing the npm packages of $dir"
+		npm ci --prefix "$dir" --no-audit --no-fund
+		touch "$dir/node_modules/.package-lock.json"
+	fi
+done
 echo "everything the tests need is installed"
