@@ -73,10 +73,18 @@ func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c
 	if err = c.reader.Start(ctx); err != nil {
 		return c, err
 	}
-	c.lease = node.NewLease(b.store, nodeID, b.cfg.NodeLease, c.hub.Resync, func(err error) {
+	c.lease = node.NewLease(b.store, nodeID, b.cfg.NodeLease, c.swept, func(err error) {
 		b.log.Error().Err(err).Msg("renew node lease")
 	})
 	return c, c.lease.Start(ctx)
+}
+
+// swept is for a node that finds itself swept although it lives.
+func (c *connector) swept(ctx context.Context, since time.Time) {
+	if err := c.reader.Reopen(ctx); err != nil { // the reader will, a moment later
+		c.b.log.Error().Err(err).Msg("open the stream again")
+	}
+	c.hub.Return(ctx, since)
 }
 
 func hubOptions(b *backend, c *connector, port int) session.Options {

@@ -28,6 +28,7 @@ func TestReturn(t *testing.T) {
 	b.sweep("a")
 	b.push("r", number(1))
 	b.push("user_u4", number(2))
+	must(t, a.reader.Reopen(context.Background()))
 	a.hub.Return(context.Background(), since)
 	b.push("r", number(3))
 	for _, want := range []int{1, 3} {

@@ -61,6 +61,14 @@ func NewReader(rdb redis.UniversalClient, handler Handler, o ReaderOptions) *Rea
 // announced.
 func (r *Reader) Start(ctx context.Context) error { return r.tail.start(ctx) }
 
+// Reopen makes the stream anew after a sweep has removed it: nobody else does,
+// and the reader would notice only a moment later. Call it before the node
+// registers anything again. Safe for concurrent use.
+func (r *Reader) Reopen(ctx context.Context) error {
+	_, err := r.tail.begin(ctx)
+	return err
+}
+
 // Close ends the reading and waits for the handler to return.
 func (r *Reader) Close() { r.tail.close() }
 

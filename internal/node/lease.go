@@ -15,11 +15,14 @@ type Lease struct {
 	ttl   time.Duration
 	// resync is called from the lease goroutine when the node finds itself
 	// swept although it lives (it was frozen or cut off): everything it
-	// holds must be registered again.
-	resync  func(ctx context.Context)
+	// holds must be registered again. Until since it was surely not swept.
+	resync  func(ctx context.Context, since time.Time)
 	onError func(error)
 
 	last atomic.Int64 // unix ms of the last successful beat
+	// sure is the last beat that followed another within a lease, so that no
+	// sweep can have begun before it. The lease goroutine only, after Start.
+	sure time.Time
 
 	ctx    context.Context // ends with Stop
 	cancel context.CancelFunc
@@ -27,9 +30,9 @@ type Lease struct {
 }
 
 // NewLease returns a lease for node. resync and onError may be nil.
-func NewLease(store Store, node string, ttl time.Duration, resync func(context.Context), onError func(error)) *Lease {
+func NewLease(store Store, node string, ttl time.Duration, resync func(ctx context.Context, since time.Time), onError func(error)) *Lease {
 	if resync == nil {
-		resync = func(context.Context) {}
+		resync = func(context.Context, time.Time) {}
 	}
 	if onError == nil {
 		onError = func(error) {}
@@ -44,7 +47,8 @@ func (l *Lease) Start(ctx context.Context) error {
 	if _, err := l.store.Beat(ctx, l.node, l.ttl); err != nil {
 		return err
 	}
-	l.last.Store(time.Now().UnixMilli())
+	l.sure = time.Now()
+	l.last.Store(l.sure.UnixMilli())
 	l.wg.Go(l.run)
 	return nil
 }
@@ -80,9 +84,18 @@ func (l *Lease) run() {
 			l.onError(err)
 			continue
 		}
-		l.last.Store(time.Now().UnixMilli())
-		if !known {
-			l.resync(l.ctx)
+		held := l.Held()
+		now := time.Now()
+		l.last.Store(now.UnixMilli())
+		switch {
+		case !known:
+			l.resync(l.ctx, l.sure)
+			l.sure = now
+		case held:
+			l.sure = now
+		default:
+			// The lease had run out and nobody has swept yet, or a sweep is
+			// under way and this beat came before its end.
 		}
 	}
 }

@@ -186,8 +186,9 @@ func TestSweeperWaitsAfterAnOutage(t *testing.T) {
 
 func TestLease(t *testing.T) {
 	f := newFake()
-	resynced := make(chan struct{}, 10)
-	l := NewLease(f, "a", 30*time.Millisecond, func(context.Context) { resynced <- struct{}{} }, nil)
+	resynced := make(chan time.Time, 10)
+	before := time.Now()
+	l := NewLease(f, "a", 30*time.Millisecond, func(_ context.Context, since time.Time) { resynced <- since }, nil)
 	if l.Held() {
 		t.Error("held before it was started")
 	}
@@ -207,7 +208,48 @@ func TestLease(t *testing.T) {
 	}
 	_ = f.Drop(context.Background(), "a") // swept although it lives
 	select {
-	case <-resynced:
+	case since := <-resynced:
+		if since.Before(before) || since.After(time.Now()) {
+			t.Errorf("swept after %v, started at %v", since, before)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("no resync")
+	}
+}
+
+// A beat that comes after the lease had run out proves nothing: a sweep may be under way and end behind it. What was
+// missed begins before the silence.
+func TestLeaseKnowsSinceWhen(t *testing.T) {
+	f := newFake()
+	const ttl = 60 * time.Millisecond
+	type sweep struct{ since time.Time }
+	resynced := make(chan sweep, 10)
+	failed := make(chan error, 1000)
+	l := NewLease(f, "a", ttl, func(_ context.Context, since time.Time) { resynced <- sweep{since} }, func(err error) { failed <- err })
+	if err := l.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Stop()
+	f.mu.Lock()
+	f.fail = errors.New("away")
+	f.mu.Unlock()
+	<-failed // no beat comes through any more
+	silent := time.Now()
+	for time.Since(silent) < 2*ttl {
+		<-failed
+	}
+	f.mu.Lock()
+	f.fail = nil
+	f.beats = make(chan string, 100)
+	beats := f.beats
+	f.mu.Unlock()
+	<-beats // still known
+	_ = f.Drop(context.Background(), "a")
+	select {
+	case s := <-resynced:
+		if s.since.After(silent) {
+			t.Errorf("swept since %v, but nothing was sure after %v", s.since, silent)
+		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("no resync")
 	}
