@@ -16,8 +16,8 @@ type op struct {
 }
 
 // scriptLoads is how often scripts are loaded for one run: a server may forget
-// them again, or another one be promoted.
-const scriptLoads = 3
+// them again, or another one be promoted. After that they are sent in full.
+const scriptLoads = 2
 
 func do(args ...any) *op { return &op{args: args} }
 
@@ -122,12 +122,14 @@ func (s *Store) runShared(ctx context.Context, ops ...*op) error {
 
 func (s *Store) runBy(ctx context.Context, exec func(context.Context, []*op), ops []*op) error {
 	exec(ctx, ops)
-	for range scriptLoads {
+	for try := 0; try <= scriptLoads; try++ {
 		unknown := unknownScripts(ops)
 		if len(unknown) == 0 {
 			break
 		}
-		if err := s.loadScripts(ctx); err != nil {
+		if try == scriptLoads {
+			sendInFull(unknown)
+		} else if err := s.loadScripts(ctx); err != nil {
 			return err
 		}
 		exec(ctx, unknown)
@@ -167,6 +169,17 @@ func (s *Store) exec(ctx context.Context, ops []*op) {
 		}
 	}
 	_, _ = pipe.Exec(ctx) // every command has its own error
+}
+
+// sendInFull makes script calls independent of what the server remembers.
+func sendInFull(calls []*op) {
+	for _, o := range calls {
+		for _, script := range allScripts {
+			if len(o.args) > 1 && o.args[1] == script.sha {
+				o.args[0], o.args[1] = "EVAL", script.text
+			}
+		}
+	}
 }
 
 func unknownScripts(ops []*op) (unknown []*op) {

@@ -107,6 +107,19 @@ func TestScriptsForgotten(t *testing.T) {
 	})
 }
 
+// TestScriptsNeverRemembered: a server that forgets faster than it can be told still gets its work done.
+func TestScriptsNeverRemembered(t *testing.T) {
+	onEach(t, func(t *testing.T, b *backend) {
+		s := b.open(t, nil)
+		forget := func(ctx context.Context, ops []*op) {
+			check(t, s.rdb.ScriptFlush(ctx).Err())
+			s.exec(ctx, ops)
+		}
+		call := clientRelease.call([]string{s.keys.client("/a", "c")}, 1, 1, client.ReasonNetwork, "")
+		check(t, s.runBy(t.Context(), forget, []*op{call}))
+	})
+}
+
 // TestScriptHeads holds the rules every script must keep.
 func TestScriptHeads(t *testing.T) {
 	forbidden := regexp.MustCompile(`'(RANDOMKEY|SPOP|SRANDMEMBER|XADD|KEYS)'`)
