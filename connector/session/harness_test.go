@@ -30,6 +30,9 @@ import (
 	"github.com/lightpush/lightpush/internal/store"
 )
 
+// callbackTimeout is long enough for what tests do during a callback on a busy machine.
+const callbackTimeout = time.Second
+
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
@@ -104,8 +107,8 @@ func (c *cluster) node(id string, change func(*Options)) *testNode {
 	must(t, registry.Start(ctx))
 	committer := push.NewCommitter(st, push.CommitterOptions{})
 	receipts := push.NewReceipts(st, push.ReceiptsOptions{Interval: time.Millisecond})
-	callbacks := callback.NewCaller(callback.Options{Timeout: 300 * time.Millisecond})
-	sender := callback.NewSender(registry, callback.Options{Timeout: 300 * time.Millisecond})
+	callbacks := callback.NewCaller(callback.Options{Timeout: callbackTimeout})
+	sender := callback.NewSender(registry, callback.Options{Timeout: callbackTimeout})
 	farewells := queue.NewWorker(st.Queues(), queue.Options{
 		Queue: queue.Callback, ID: id, Idle: 20 * time.Millisecond, Handle: sender.Handle,
 		Backoff: func(int) time.Duration { return 50 * time.Millisecond },

@@ -404,7 +404,7 @@ func TestRecoverCallback(t *testing.T) {
 	status.Store(200)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if code := int(status.Load()); code == 0 {
-			time.Sleep(400 * time.Millisecond) // longer than the callback may take
+			time.Sleep(callbackTimeout + 100*time.Millisecond) // longer than the callback may take
 		} else {
 			w.WriteHeader(code)
 		}

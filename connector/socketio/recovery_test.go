@@ -401,9 +401,7 @@ func TestRecoveryMiddlewares(t *testing.T) {
 			if run {
 				p = r.back(t, "ws4", k.auth())
 				p.expect(`44{"message":"not now"}`)
-				if r.ns.Len() != 0 || r.ns.RoomLen("r") != 0 {
-					t.Error("a refused socket is still there")
-				}
+				eventually(t, "the refused socket has gone", func() bool { return r.ns.Len() == 0 && r.ns.RoomLen("r") == 0 })
 				mu.Lock()
 				refuse = false
 				mu.Unlock()

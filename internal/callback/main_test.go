@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,10 @@ func leaked() (text string) {
 	for range 200 {
 		buf := make([]byte, 1<<20)
 		text = string(buf[:runtime.Stack(buf, true)])
-		if strings.Count(text, "\n\n") == 0 { // this goroutine alone
+		others := strings.Split(text, "\n\n")[1:] // the first is this one
+		// A fuzzing run listens for signals to the end.
+		others = slices.DeleteFunc(others, func(g string) bool { return strings.Contains(g, "os/signal.") })
+		if len(others) == 0 {
 			return ""
 		}
 		time.Sleep(10 * time.Millisecond) // until a deadline

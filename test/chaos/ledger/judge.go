@@ -236,7 +236,8 @@ func (l *Ledger) arrivals(v *Verdict, r *Record) {
 			}
 		}
 	}
-	slices.SortFunc(firsts, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
+	// The clock may not tell two arrivals apart; then they came in order.
+	slices.SortFunc(firsts, func(a, b arrival) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.m.Marker, b.m.Marker)) })
 	newest := map[place]*message{}
 	for _, a := range firsts {
 		if a.via != Live || a.conn == nil || a.conn.session == nil || a.conn.unordered || a.m.outcome != Accepted {
