@@ -21,7 +21,7 @@ func (h *Hub) Direct(m push.Direct) {
 		h.opts.Logger.Error().Err(err).Int64("message", m.MessageID).Msg("encode push")
 		return
 	}
-	h.opts.Receipts.Delivered(m.MessageID, n)
+	h.opts.Receipts.Delivered(m.Namespace, m.MessageID, n)
 }
 
 // Event hands an event to the members of a room on this node. What it sends

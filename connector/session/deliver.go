@@ -28,7 +28,7 @@ func (h *Hub) Deliver(m push.Delivery) {
 		h.opts.Logger.Error().Err(err).Int64("message", m.MessageID).Msg("encode push")
 		return
 	}
-	h.opts.Receipts.Delivered(m.MessageID, n)
+	h.opts.Receipts.Delivered(m.Namespace, m.MessageID, n)
 }
 
 // Flush sends what Deliver has gathered; it comes from the same goroutine.

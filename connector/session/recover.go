@@ -84,7 +84,7 @@ func (e *earlier) catchUp(ctx context.Context) error {
 		return err
 	}
 	for i := range missed {
-		h.opts.Receipts.Delivered(missed[i].MessageID, 1)
+		h.opts.Receipts.Delivered(e.device.member.Namespace, missed[i].MessageID, 1)
 	}
 	return nil
 }

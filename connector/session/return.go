@@ -64,7 +64,7 @@ func (d *device) catchUpSince(ctx context.Context, since int64) error {
 		if err != nil {
 			return err
 		}
-		d.hub.opts.Receipts.Delivered(m.MessageID, n)
+		d.hub.opts.Receipts.Delivered(d.member.Namespace, m.MessageID, n)
 	}
 	return nil
 }

@@ -280,6 +280,11 @@ var storeScripts = []string{
 	"client_forget 5 fg fg:rooms fg:gone fg:mute fg:inbox 20", "ns_enter 3 fon fusers fseen c1 5 u1 1000", "ns_forget 1 fseen c1 999", "ns_forget 1 fseen c9 2000",
 	"ns_forget 1 fseen c1 1000", "ns_update 1 fnsp /a - one", "ns_remove 1 fnsp /a two", "ns_remove 1 fnsp /a one", "ns_remove 1 fnsp /a one",
 	"lock 1 flock me 1900000000000", "unlock 1 flock you", "unlock 1 flock me", "unlock 1 flock me",
+	"ns_tally 3 tm th td 3 0 1900000000000 1900000000000 1900000000000", "ns_tally 3 tm th td 0 2 1900000000000 1900000000000 1900000000000",
+	"ns_tally 3 tm th td 1 1 1900000000000 1900000000000 1900000000000",
+	"once_begin 1 once p|r|o1 60000", "once_begin 1 once p|r|o2 60000", "once_free 1 once p|r|o2", "once_free 1 once p|r|o1", "once_free 1 once p|r|o1",
+	"once_begin 1 once p|r|o3 60000",
+	"ns_update 1 drop f - v", "hash_drop 1 drop f x", "hash_drop 1 drop f v", "hash_drop 1 drop f v", "hash_drop 1 nothing f v",
 }
 
 // TestStoreScriptParity runs them on both, by EVAL and by EVALSHA, and replays the log of it.

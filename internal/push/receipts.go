@@ -17,6 +17,7 @@ type Ack struct {
 // ReceiptBatch is what is recorded for one message at once.
 type ReceiptBatch struct {
 	MessageID int64
+	Namespace string
 	Delivered int64 // connections written to
 	Acks      []Ack
 }
@@ -62,8 +63,8 @@ type Receipts struct {
 	onDrop   func(n int)
 
 	mu        sync.Mutex
-	acks      []Ack           // bound: max
-	delivered map[int64]int64 // message → connections written to; bound: max
+	acks      []Ack               // bound: max
+	delivered map[int64]delivered // by message; bound: max
 	closed    bool
 
 	wake chan struct{} // capacity 1
@@ -71,6 +72,12 @@ type Receipts struct {
 	done chan struct{}
 
 	targets map[int64]Target // run goroutine only; bound: targetsMax
+}
+
+// delivered is how many connections a message was written to.
+type delivered struct {
+	namespace string
+	n         int64
 }
 
 const (
@@ -103,7 +110,7 @@ func NewReceipts(store ReceiptStore, o ReceiptsOptions) *Receipts {
 	}
 	r := &Receipts{
 		store: store, interval: o.Interval, max: o.Max, onError: o.OnError, onDrop: o.OnDrop,
-		delivered: map[int64]int64{}, targets: map[int64]Target{},
+		delivered: map[int64]delivered{}, targets: map[int64]Target{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	go r.run()
@@ -125,17 +132,17 @@ func (r *Receipts) Ack(a Ack) {
 	r.notify()
 }
 
-// Delivered records that message was written to n connections. It never
-// blocks.
-func (r *Receipts) Delivered(message int64, n int) {
+// Delivered records that a message of a namespace was written to n
+// connections. It never blocks.
+func (r *Receipts) Delivered(ns string, message int64, n int) {
 	if n == 0 {
 		return
 	}
 	r.mu.Lock()
-	_, known := r.delivered[message]
+	d, known := r.delivered[message]
 	full := (!known && len(r.delivered) >= r.max) || r.closed
 	if !full {
-		r.delivered[message] += int64(n)
+		r.delivered[message] = delivered{ns, d.n + int64(n)}
 	}
 	r.mu.Unlock()
 	if full {
@@ -208,25 +215,25 @@ func (r *Receipts) last() {
 // the queue and flush returns false.
 func (r *Receipts) flush() bool {
 	r.mu.Lock()
-	acks, delivered := r.acks, r.delivered
-	r.acks, r.delivered = nil, map[int64]int64{}
+	acks, written := r.acks, r.delivered
+	r.acks, r.delivered = nil, map[int64]delivered{}
 	r.mu.Unlock()
-	for len(acks) > 0 || len(delivered) > 0 {
+	for len(acks) > 0 || len(written) > 0 {
 		n := min(len(acks), receiptChunk)
-		if recorded, err := r.write(acks[:n], delivered); err != nil {
+		if recorded, err := r.write(acks[:n], written); err != nil {
 			r.onError(err)
 			if recorded {
-				delivered = nil // must not count twice; acks do not
+				written = nil // must not count twice; acks do not
 			}
-			r.restore(acks, delivered)
+			r.restore(acks, written)
 			return false
 		}
-		acks, delivered = acks[n:], nil
+		acks, written = acks[n:], nil
 	}
 	return true
 }
 
-func (r *Receipts) restore(acks []Ack, delivered map[int64]int64) {
+func (r *Receipts) restore(acks []Ack, written map[int64]delivered) {
 	r.mu.Lock()
 	lost := len(acks) + len(r.acks) - r.max
 	if lost > 0 {
@@ -234,12 +241,13 @@ func (r *Receipts) restore(acks []Ack, delivered map[int64]int64) {
 	}
 	r.acks = append(acks, r.acks...)
 	lost = max(lost, 0)
-	for id, n := range delivered {
-		if _, known := r.delivered[id]; !known && len(r.delivered) >= r.max {
+	for id, w := range written {
+		d, known := r.delivered[id]
+		if !known && len(r.delivered) >= r.max {
 			lost++
 			continue
 		}
-		r.delivered[id] += n
+		r.delivered[id] = delivered{w.namespace, d.n + w.n}
 	}
 	r.mu.Unlock()
 	if lost > 0 {
@@ -249,7 +257,7 @@ func (r *Receipts) restore(acks []Ack, delivered map[int64]int64) {
 
 // write records acks and deliveries; recorded says that they are counted, also
 // with an error.
-func (r *Receipts) write(acks []Ack, delivered map[int64]int64) (recorded bool, err error) {
+func (r *Receipts) write(acks []Ack, written map[int64]delivered) (recorded bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), receiptTimeout)
 	defer cancel()
 	valid, err := r.entitled(ctx, acks)
@@ -258,20 +266,20 @@ func (r *Receipts) write(acks []Ack, delivered map[int64]int64) (recorded bool, 
 	}
 	index := map[int64]int{}
 	var batches []ReceiptBatch
-	at := func(id int64) *ReceiptBatch {
+	at := func(id int64, ns string) *ReceiptBatch {
 		i, ok := index[id]
 		if !ok {
 			i = len(batches)
 			index[id] = i
-			batches = append(batches, ReceiptBatch{MessageID: id})
+			batches = append(batches, ReceiptBatch{MessageID: id, Namespace: ns})
 		}
 		return &batches[i]
 	}
-	for id, n := range delivered {
-		at(id).Delivered += n
+	for id, w := range written {
+		at(id, w.namespace).Delivered += w.n
 	}
 	for _, a := range valid {
-		b := at(a.MessageID)
+		b := at(a.MessageID, a.Namespace)
 		b.Acks = append(b.Acks, a)
 	}
 	if len(batches) == 0 {

@@ -147,10 +147,10 @@ func TestReceiptsRecordOnlyRecipients(t *testing.T) {
 	} {
 		r.Ack(a)
 	}
-	r.Delivered(1, 2)
-	r.Delivered(1, 3)
-	r.Delivered(1, 0)
-	r.Delivered(4, 1)
+	r.Delivered("/a", 1, 2)
+	r.Delivered("/a", 1, 3)
+	r.Delivered("/a", 1, 0)
+	r.Delivered("/a", 4, 1)
 	if n := r.Queued(); n != 11 {
 		t.Errorf("%d queued, want 9 acks and 2 deliveries", n)
 	}
@@ -219,10 +219,10 @@ func TestReceiptsSurviveAnOutage(t *testing.T) {
 	heard := make(chan error, 10_000)
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond, OnError: func(err error) { heard <- err }, OnDrop: func(n int) { t.Errorf("%d dropped", n) }})
 	r.Ack(Ack{1, "/demo", "c0", "web"})
-	r.Delivered(1, 5)
+	r.Delivered("/a", 1, 5)
 	receive(t, heard, "an error")
 	r.Ack(Ack{1, "/demo", "c1", "web"})
-	r.Delivered(1, 2)
+	r.Delivered("/a", 1, 2)
 	receive(t, heard, "another try")
 	l.setFail(nil)
 	receive(t, l.wrote, "the write")
@@ -246,16 +246,16 @@ func TestReceiptsAreBounded(t *testing.T) {
 	})
 	for i := range 5 {
 		r.Ack(Ack{1, "/demo", fmt.Sprint(i), "web"})
-		r.Delivered(int64(i), 1)
+		r.Delivered("/a", int64(i), 1)
 	}
-	r.Delivered(0, 1) // a known message costs nothing
+	r.Delivered("/a", 0, 1) // a known message costs nothing
 	if n := r.Queued(); n != 6 {
 		t.Errorf("%d queued, want 3 and 3", n)
 	}
 	r.Close() // the store takes nothing: the rest is lost, and said to be
 	receive(t, heard, "the failed last write")
 	r.Ack(Ack{1, "/demo", "late", "web"})
-	r.Delivered(9, 1)
+	r.Delivered("/a", 9, 1)
 	mu.Lock()
 	defer mu.Unlock()
 	if want := 2 + 2 + 6 + 2; dropped != want {
@@ -269,14 +269,14 @@ func TestRestoreKeepsTheBound(t *testing.T) {
 	dropped := 0
 	r := &Receipts{
 		max: 3, onDrop: func(n int) { dropped += n },
-		acks: []Ack{{ClientID: "new1"}, {ClientID: "new2"}}, delivered: map[int64]int64{1: 1, 2: 1},
+		acks: []Ack{{ClientID: "new1"}, {ClientID: "new2"}}, delivered: map[int64]delivered{1: {"/a", 1}, 2: {"/a", 1}},
 	}
-	r.restore([]Ack{{ClientID: "old1"}, {ClientID: "old2"}, {ClientID: "old3"}}, map[int64]int64{1: 4, 3: 1, 4: 1})
+	r.restore([]Ack{{ClientID: "old1"}, {ClientID: "old2"}, {ClientID: "old3"}}, map[int64]delivered{1: {"/a", 4}, 3: {"/a", 1}, 4: {"/a", 1}})
 	var left []string
 	for _, a := range r.acks {
 		left = append(left, a.ClientID)
 	}
-	if got := strings.Join(left, " "); got != "old3 new1 new2" || len(r.delivered) != 3 || r.delivered[1] != 5 || dropped != 3 {
+	if got := strings.Join(left, " "); got != "old3 new1 new2" || len(r.delivered) != 3 || r.delivered[1].n != 5 || dropped != 3 {
 		t.Errorf("left %s and %v, dropped %d", got, r.delivered, dropped)
 	}
 }
@@ -291,7 +291,7 @@ func TestManyAcksAreWrittenInChunks(t *testing.T) {
 		l.members[id+" r"] = true
 		r.Ack(Ack{1, "/demo", id, "web"})
 	}
-	r.Delivered(1, n)
+	r.Delivered("/a", 1, n)
 	r.Close()
 	if len(l.acks[1]) != n || l.counts[1] != n || l.maxBatch > receiptChunk {
 		t.Errorf("%d acks, %d delivered, at most %d at once", len(l.acks[1]), l.counts[1], l.maxBatch)
@@ -350,7 +350,7 @@ func TestInboxFailureCountsNothingTwice(t *testing.T) {
 	failed := make(chan error, 100)
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond, OnError: func(err error) { failed <- err }})
 	defer r.Close()
-	r.Delivered(1, 3)
+	r.Delivered("/a", 1, 3)
 	r.Ack(Ack{1, "/demo", "a", "android"})
 	for range 3 {
 		receive(t, failed, "a failure")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -112,7 +111,7 @@ func (h *Handler) Handle(ctx context.Context, job queue.Job) error {
 func (h *Handler) work(ctx context.Context, r *run, kept bool) error {
 	if !kept {
 		for _, platform := range client.Platforms {
-			if slices.Contains(h.o.InboxPlatforms, platform) && h.o.Providers[platform] == nil {
+			if h.o.wayOf(platform) == byInbox {
 				if err := r.walk(ctx, platform, r.keep); err != nil {
 					return err
 				}
@@ -120,7 +119,7 @@ func (h *Handler) work(ctx context.Context, r *run, kept bool) error {
 		}
 	}
 	for _, platform := range client.Platforms {
-		if service := h.o.Providers[platform]; service != nil {
+		if service := h.o.Providers[platform]; h.o.wayOf(platform) == byService {
 			if err := r.notifyAll(ctx, platform, service); err != nil {
 				return err
 			}

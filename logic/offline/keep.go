@@ -33,13 +33,15 @@ func (r *run) place(ctx context.Context, platform string, clients []string) (fat
 	}
 	var done, live, nodes []string
 	for i, c := range clients {
-		switch {
-		case !placed[i].Known:
+		// The store has decided by the same, in the step that puts the entry.
+		switch decide(byInbox, push.Recipient{Known: placed[i].Known, OptOut: placed[i].OptOut}, false) {
+		case ignore:
 			continue
-		case placed[i].OptOut:
+		case optOut:
 			fates = append(fates, push.Settled{ClientID: c, Fate: r.fate(push.StateOptOut, "")})
 			continue
-		case acked[i]:
+		}
+		if acked[i] {
 			done = append(done, c)
 			continue
 		}

@@ -77,20 +77,20 @@ func (n *notifier) step(ctx context.Context, platform string, clients []string, 
 	payload := n.m.Member(n.service.Member())
 	for i, c := range list {
 		id := c.ClientID
-		switch {
-		case !c.Known: // it was forgotten meanwhile
-		case c.OptOut:
+		switch decision := decide(byService, c, n.comesBack(c, before[i])); decision {
+		case ignore:
+		case optOut:
 			skipped = append(skipped, push.Settled{ClientID: id, Fate: n.fate(push.StateOptOut, ""), Text: provider.TextOptOut(id)})
-		case c.Muted:
+		case muted:
 			skipped = append(skipped, push.Settled{ClientID: id, Fate: n.fate(push.StateMuted, ""), Text: provider.TextMuted(id, n.m.Room)})
-		case n.comesBack(c, before[i]):
+		case tell:
 			detail := ""
 			if before[i].State == push.StatePending {
 				detail = push.DetailAgain
 			}
 			live = append(live, push.Settled{ClientID: id, Fate: n.fate(push.StateLive, detail)})
 			nodes = append(nodes, c.Node)
-		case c.Token == "":
+		case noToken:
 			skipped = append(skipped, push.Settled{ClientID: id, Fate: n.fate(push.StateNoToken, ""), Text: provider.TextNoToken(id)})
 		default:
 			batch = append(batch, provider.Notification{

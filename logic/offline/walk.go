@@ -49,7 +49,7 @@ func (r *run) open(ctx context.Context, platform string, clients []string, do st
 	var open []string
 	var before []push.Fate
 	for i, c := range clients {
-		if acked[i] || fates[i].Final() || c == r.m.ExceptID() {
+		if acked[i] || fates[i].Final() || excepted(r.m, c) {
 			continue
 		}
 		open, before = append(open, c), append(before, fates[i])
