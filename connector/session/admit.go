@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/lightpush/lightpush/connector/socketio"
+	"github.com/lightpush/lightpush/internal/auth"
 	"github.com/lightpush/lightpush/internal/callback"
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -38,6 +39,11 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 	if err != nil {
 		return refuse(err)
 	}
+	granted, err := h.authenticate(ctx, ns, &handshake, values, hs.Engine)
+	if err != nil {
+		h.noteRefusal(key, err)
+		return err
+	}
 	d := &device{
 		hub: h, socket: s, uuid: handshake.UUID,
 		member: client.Member{
@@ -49,8 +55,19 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 		},
 	}
 	d.announce(handshake)
-	rooms, err := d.callback(ctx, ns, handshake, values)
+	rooms, err := d.callback(ctx, ns, handshake, values, &granted)
 	if err != nil {
+		h.noteRefusal(key, err)
+		return err
+	}
+	if h.blocks(key, d.member.UserID, "", "") { // the callback may have named somebody else
+		h.noteRefusal(key, auth.ErrRevoked)
+		return refuse(auth.ErrRevoked)
+	}
+	rooms = union(d.callbackRooms(granted.rooms), rooms)
+	d.access = newAccess(granted)
+	if err := h.admitOne(d); err != nil {
+		h.noteRefusal(key, err)
 		return err
 	}
 	// The callback may have taken long.
@@ -61,6 +78,9 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 	}
 	s.Data = d
 	waiting, err := d.enter(ctx, append([]string{room.ForUser(d.member.UserID)}, rooms...))
+	if err == nil {
+		d.keepInfo(ctx, granted.info)
+	}
 	if err != nil || !waiting {
 		return err
 	}
@@ -99,23 +119,15 @@ func mergeAuth(query url.Values, auth json.RawMessage) url.Values {
 }
 
 // callback asks the business system and returns the rooms it names.
-func (d *device) callback(ctx context.Context, ns *namespace.Namespace, hs client.Handshake, values url.Values) ([]string, error) {
+func (d *device) callback(ctx context.Context, ns *namespace.Namespace, hs client.Handshake, values url.Values, g *grant) ([]string, error) {
 	if !isSet(ns.ConnectCallback) && !isSet(ns.DisconnectCallback) {
 		return nil, nil
 	}
-	query := make(url.Values, len(values)+2)
-	for k, v := range values {
-		query[k] = v
-	}
+	engine := d.socket.Handshake().Engine
+	query := tellable(ns, values, engine)
 	query.Set("userid", hs.UserID)
 	query.Set("platform", hs.Platform)
-	engine := d.socket.Handshake().Engine
-	request := callback.Request{Query: query, Cookie: engine.Header.Get("Cookie")}
-	if d.hub.opts.ClientIP != nil {
-		if ip := d.hub.opts.ClientIP(engine.RemoteAddr, engine.Header.Values("X-Forwarded-For")); ip.IsValid() {
-			request.ClientIP = ip.String()
-		}
-	}
+	request := d.callbackRequest(engine, query)
 	var err error
 	if d.member.Farewell, err = callback.NewFarewell(ns, request); err != nil {
 		return nil, refuse(err)
@@ -130,6 +142,9 @@ func (d *device) callback(ctx context.Context, ns *namespace.Namespace, hs clien
 		return nil, refuse(status)
 	case err != nil:
 		return nil, tryLater(err)
+	}
+	if err := d.adopt(ns, g, reply); err != nil {
+		return nil, err
 	}
 	if reply.UserID != "" {
 		if !d.hub.opts.Names.UserID(reply.UserID) {
@@ -263,4 +278,5 @@ func (h *Hub) connected(s *socketio.Socket) {
 		_ = s.Emit(eventOffset, d.since)
 		d.since = ""
 	}
+	d.watch()
 }

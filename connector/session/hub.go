@@ -13,6 +13,7 @@ import (
 	"github.com/lightpush/lightpush/connector/socketio"
 	"github.com/lightpush/lightpush/internal/callback"
 	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/limits"
 	"github.com/lightpush/lightpush/internal/name"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
@@ -41,6 +42,8 @@ type Options struct {
 	Inbox          Inbox
 	InboxPlatforms []string
 	Logger         zerolog.Logger
+	// Access decides who may connect.
+	Access Access
 	// ClientIP tells the address of the device behind trusted proxies.
 	ClientIP func(remote string, forwardedFor []string) netip.Addr
 }
@@ -104,6 +107,10 @@ type Hub struct {
 	batch     engineio.Batch // what Deliver gathers until Flush; the bus reader's goroutine only
 	transfers transfers
 	abandoned atomic.Int64
+	revoked   *kicks         // which namespaces have revocations to carry out
+	refusals  zerolog.Logger // sampled
+	ceilings  atomic.Pointer[Ceilings]
+	started   time.Time // the clock of limits
 	// orphanWait is shorter in tests; fixed after the start.
 	orphanWait time.Duration
 
@@ -140,6 +147,13 @@ type device struct {
 
 	// mail is what it knows of its inbox; nil while there is nothing to know.
 	mail atomic.Pointer[mailbox]
+
+	// access is fixed once it is admitted; nil when nothing can end.
+	access *access
+
+	// events is made with the first one: most clients are silent. It is used
+	// by the handlers of the client only, one after the other.
+	events *limits.Budget
 }
 
 // NewHub registers the domain at server. Start the namespaces' registry and
@@ -149,7 +163,7 @@ func NewHub(server *socketio.Server, o Options) *Hub {
 		opts: o, server: server, behaviour: &socketio.Behaviour{},
 		pushes:     newIntervals(o.Limits.PushInterval),
 		orphanWait: orphanWait,
-		turns:      make(turns, storeTurns), mail: make(turns, inboxTurns), kicks: newKicks(o.Limits.KickRate),
+		turns:      make(turns, storeTurns), mail: make(turns, inboxTurns), kicks: newKicks(o.Limits.KickRate), revoked: newKicks(0), refusals: sampled(o.Logger), started: time.Now(),
 		tenants: map[string]*socketio.Namespace{}, devices: map[deviceKey]*device{},
 	}
 	h.closing, h.close = context.WithCancel(context.Background())
@@ -167,10 +181,11 @@ func NewHub(server *socketio.Server, o Options) *Hub {
 	h.behaviour.On("push", h.handler((*device).push))
 	h.behaviour.On("info", h.handler((*device).info))
 	h.behaviour.On("apns", h.handler((*device).apns))
+	h.behaviour.On("refresh", h.handler((*device).refresh))
 	h.behaviour.On("discover", h.handler((*device).discover))
-	h.behaviour.OnAny(func(_ *socketio.Socket, e *socketio.Event) {
+	h.behaviour.OnAny(h.handler(func(_ *device, e *socketio.Event) {
 		_ = e.Ack(answer{Status: 404, Msg: "unknown event"})
-	})
+	}))
 	h.startTransfers()
 	return h
 }
@@ -178,7 +193,7 @@ func NewHub(server *socketio.Server, o Options) *Hub {
 // handler adapts a device's method to the engine.
 func (h *Hub) handler(f func(*device, *socketio.Event)) socketio.EventHandler {
 	return func(s *socketio.Socket, e *socketio.Event) {
-		if d, ok := s.Data.(*device); ok {
+		if d, ok := s.Data.(*device); ok && d.mayEvent(e) {
 			f(d, e)
 		}
 	}

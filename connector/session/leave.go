@@ -13,6 +13,7 @@ import (
 // event.
 func (h *Hub) disconnected(s *socketio.Socket, reason engineio.Reason) {
 	d := s.Data.(*device)
+	d.unwatch()
 	d.forget(d.member, s.Rooms(), socketio.Recoverable(reason) || d.superseded.Load())
 	h.opts.Logger.Debug().Str("client", d.member.ClientID).Str("reason", string(reason)).Msg("disconnected")
 }

@@ -48,5 +48,8 @@ func (c *Control) entry(field, value string) {
 		c.listener.NamespaceChanged(value)
 		return
 	}
+	if c.revoked(field, value) {
+		return
+	}
 	c.listener.Reload() // a newer version's notice: whatever it means is covered
 }

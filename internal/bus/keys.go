@@ -14,6 +14,8 @@ const (
 	fieldDirect    = "o"
 	fieldHello     = "h"
 	fieldNamespace = "n"
+
+	fieldRevocation = "r"
 )
 
 // StreamKey is the stream of one node. Node ids never contain braces.

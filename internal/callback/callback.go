@@ -18,7 +18,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -117,6 +117,10 @@ type Request struct {
 type Answer struct {
 	UserID string   // effective user; "" keeps the one of the query
 	Rooms  []string // to join at once; unchecked
+	// Info is about the user, nil for nothing; Expires ends the access, zero
+	// for never. Both count with auth.Callback only.
+	Info    json.RawMessage
+	Expires time.Time
 }
 
 // errSkipped is the detail of a call that was not made.
@@ -176,13 +180,8 @@ func verdictOf(status int) verdict {
 }
 
 func (c *Caller) get(ctx context.Context, ns *namespace.Namespace, r Request) ([]byte, error) {
-	target := *ns.ConnectCallback
-	separator := "?"
-	if strings.Contains(target, "?") {
-		separator = "&"
-	}
 	call := call{
-		method: http.MethodGet, url: target + separator + r.Query.Encode(), namespace: ns.Key,
+		method: http.MethodGet, url: withQuery(*ns.ConnectCallback, r.Query), namespace: ns.Key,
 		cookie: r.Cookie, clientIP: r.ClientIP, credentials: credentialsOf(ns),
 	}
 	status, body, err := c.client.do(ctx, &call)
@@ -192,17 +191,26 @@ func (c *Caller) get(ctx context.Context, ns *namespace.Namespace, r Request) ([
 	return body, err
 }
 
-// parseAnswer reads userid and rooms; anything else, or no JSON at all, is a
+// infoMax bounds what an answer may say about the user, in bytes.
+const infoMax = 4 << 10
+
+// parseAnswer reads userid, rooms, info and expire_at (seconds since 1970); anything else, or no JSON at all, is a
 // plain yes.
 func parseAnswer(body []byte) (a Answer) {
 	var raw struct {
 		UserID json.RawMessage `json:"userid"`
 		Rooms  json.RawMessage `json:"rooms"`
+		Info   json.RawMessage `json:"info"`
+		Expire json.RawMessage `json:"expire_at"`
 	}
 	if json.Unmarshal(body, &raw) != nil {
 		return Answer{}
 	}
 	a.UserID = scalar(raw.UserID)
+	if len(raw.Info) <= infoMax && string(raw.Info) != "null" {
+		a.Info = raw.Info
+	}
+	a.Expires = expiry(raw.Expire)
 	var rooms []json.RawMessage
 	if json.Unmarshal(raw.Rooms, &rooms) == nil {
 		for _, room := range rooms {
@@ -212,6 +220,21 @@ func parseAnswer(body []byte) (a Answer) {
 		}
 	}
 	return a
+}
+
+// expiry reads seconds since 1970; absent, null and 0 are never. What cannot be
+// read is long ago: a mistake must not grant access for ever.
+func expiry(raw json.RawMessage) time.Time {
+	switch string(raw) {
+	case "", "null", "0":
+		return time.Time{}
+	}
+	const most = 1 << 40 // far away, and no overflow
+	seconds, err := strconv.ParseFloat(scalar(raw), 64)
+	if err != nil || seconds != seconds {
+		return time.Unix(1, 0)
+	}
+	return time.Unix(int64(min(max(seconds, 1), most)), 0)
 }
 
 // scalar is a truthy string or number as text, "" otherwise.

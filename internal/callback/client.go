@@ -74,6 +74,16 @@ type call struct {
 
 // do returns the status and, of a 200, the body.
 func (c *client) do(ctx context.Context, r *call) (status int, body []byte, err error) {
+	status, body, err = c.ask(ctx, r, maxAnswer)
+	if status != 0 && status != http.StatusOK {
+		return status, nil, nil // the status says it all
+	}
+	return status, body, err
+}
+
+// ask returns the status, 0 when there is no answer, and so many bytes of the
+// body at most.
+func (c *client) ask(ctx context.Context, r *call, most int64) (status int, body []byte, err error) {
 	s := &signer{secret: r.secret, body: r.body, now: c.now}
 	if r.secret != "" {
 		ctx = context.WithValue(ctx, signerKey{}, s)
@@ -102,9 +112,6 @@ func (c *client) do(ctx context.Context, r *call) (status int, body []byte, err 
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode != http.StatusOK {
-		return resp.StatusCode, nil, nil // the status says it all
-	}
+	body, err = io.ReadAll(io.LimitReader(resp.Body, most))
 	return resp.StatusCode, body, err
 }

@@ -51,13 +51,26 @@ type Config struct {
 	StreamMaxLength int
 	ShutdownTimeout time.Duration
 
+	// Cluster.
+	NodeAddress   string
+	ClusterSecret Secret
+	RelayMax      int
+	AcceptRate    int
+	DrainWait     time.Duration
+	DrainRate     int
+	DrainTimeout  time.Duration
+
 	// Administrator and REST.
 	AdminName             string
 	AdminPasswd           Secret
+	ViewerName            string
+	ViewerPasswd          Secret
 	AuthFailuresPerMinute int
 	TrustedProxies        []netip.Prefix
 	RestBodyLimit         int
 	FormBodyLimit         int
+	RestBatchMax          int
+	IdempotencyWindow     time.Duration
 
 	// Names.
 	KeyReg             string
@@ -119,6 +132,19 @@ type Config struct {
 	CallbackAllow       []netip.Prefix
 	CallbackDeny        []netip.Prefix
 
+	// Limits; 0 is none.
+	ConnectionsPerNode      int
+	ConnectionsPerAddress   int
+	ConnectionsPerUser      int
+	ConnectionsPerNamespace int
+	HandshakesPerSecond     int
+	EventsPerSecond         int
+	RequestsPerSecond       int
+
+	// TLS.
+	TLSCert string
+	TLSKey  string
+
 	// Logs.
 	LogLevel  string
 	LogFormat string
@@ -165,12 +191,24 @@ func Default() Config {
 		StreamMaxLength: 200_000,
 		ShutdownTimeout: 10 * time.Second,
 
+		NodeAddress:   "",
+		ClusterSecret: "",
+		RelayMax:      20_000,
+		AcceptRate:    0,
+		DrainWait:     0,
+		DrainRate:     1000,
+		DrainTimeout:  2 * time.Minute,
+
 		AdminName:             "admin",
 		AdminPasswd:           "",
+		ViewerName:            "",
+		ViewerPasswd:          "",
 		AuthFailuresPerMinute: 30,
 		TrustedProxies:        nil,
 		RestBodyLimit:         1 << 20,
 		FormBodyLimit:         56 << 10,
+		RestBatchMax:          500,
+		IdempotencyWindow:     time.Hour,
 
 		KeyReg:             `^[\\\w.\\\d\-$#/]+$`,
 		NamespaceMaxLength: 50,
@@ -222,6 +260,17 @@ func Default() Config {
 		CallbackBreaker:     10,
 		CallbackAllow:       nil,
 		CallbackDeny:        []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")},
+
+		ConnectionsPerNode:      1_000_000,
+		ConnectionsPerAddress:   10_000,
+		ConnectionsPerUser:      1000,
+		ConnectionsPerNamespace: 0,
+		HandshakesPerSecond:     1000,
+		EventsPerSecond:         1000,
+		RequestsPerSecond:       50_000,
+
+		TLSCert: "",
+		TLSKey:  "",
 
 		LogLevel:  "info",
 		LogFormat: "auto",

@@ -47,8 +47,8 @@ func group(topic string, members ...Key) []Key {
 // The tables are fixed after initialisation.
 var (
 	keys = slices.Concat(
-		listenKeys, connectionKeys, redisKeys, nodeKeys, adminKeys, nameKeys, clientKeys, housekeepingKeys, pushKeys, offlineKeys, apnsKeys, secretKeys,
-		reportKeys, callbackKeys, logKeys,
+		listenKeys, connectionKeys, redisKeys, nodeKeys, clusterKeys, adminKeys, nameKeys, clientKeys, housekeepingKeys, pushKeys, offlineKeys, apnsKeys, secretKeys,
+		reportKeys, callbackKeys, limitKeys, tlsKeys, logKeys,
 	)
 	keyByName = indexKeys(func(k *Key) string { return k.Name })
 	keyByEnv  = indexKeys(func(k *Key) string { return k.Env() })

@@ -21,8 +21,8 @@ func TestSecretsAreNeverShown(t *testing.T) {
 			count++
 		}
 	}
-	if count != 5 {
-		t.Fatalf("%d secrets, want 5", count)
+	if count != 7 {
+		t.Fatalf("%d secrets, want 7", count)
 	}
 	shown := map[string]string{"Redacted": c.Redacted()}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t"} {

@@ -50,6 +50,18 @@ var combinations = []combination{
 		}
 		return ""
 	}},
+	{[]string{"viewer_name", "admin_name"}, func(c *Config) string {
+		if c.ViewerName != "" && c.ViewerName == c.AdminName {
+			return "it is the name of the administrator"
+		}
+		return ""
+	}},
+	{[]string{"viewer_passwd", "viewer_name"}, func(c *Config) string {
+		if c.ViewerName != "" && c.ViewerPasswd.IsEmpty() {
+			return "want a password for viewer_name"
+		}
+		return ""
+	}},
 	{[]string{"redis_timeout", "node_lease"}, func(c *Config) string {
 		if c.RedisTimeout > c.NodeLease {
 			return fmt.Sprintf("got %s; want at most node_lease, which is %s milliseconds",
@@ -96,7 +108,7 @@ var combinations = []combination{
 }
 
 func (l *loader) checkCombinations() {
-	for _, comb := range slices.Concat(combinations, secretCombinations) {
+	for _, comb := range slices.Concat(combinations, secretCombinations, clusterCombinations, tlsCombinations) {
 		if l.anyRefused(comb.keys) {
 			continue
 		}

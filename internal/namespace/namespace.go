@@ -2,7 +2,8 @@
 // changed, who may act for them, and the in-memory registry every process
 // keeps of it.
 //
-// It imports only internal/name, internal/input and golang.org/x/crypto. The Registry owns
+// It imports only internal/name, internal/input, internal/auth, internal/apikey
+// and golang.org/x/crypto. The Registry owns
 // one goroutine between Start and Close; everything else is safe for
 // concurrent use.
 package namespace
@@ -12,6 +13,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/lightpush/lightpush/internal/apikey"
 )
 
 // Namespace is the stored configuration of one tenant. Values are immutable
@@ -24,6 +27,7 @@ type Namespace struct {
 	CallbackAuth       *string // sent verbatim as authorization header of callbacks
 	CallbackSecret     *string `json:",omitempty"` // signs callbacks; see callback.Signature
 	PasswdHash         string  // see HashPassword; empty never authenticates
+	ViewerHash         string  `json:",omitempty"` // of the password that only looks; empty: there is none
 	APNs               []APNsProfile
 	UpdateDate         int64 // ms
 	ClientIP           string
@@ -33,6 +37,10 @@ type Namespace struct {
 	// JoinForeign lets clients join the rooms of other users; nil: as the
 	// configuration says.
 	JoinForeign *bool `json:",omitempty"`
+	// Auth says who may connect.
+	Auth Auth `json:",omitzero"`
+	// APIKeys may call the REST interface beside the password.
+	APIKeys []apikey.Key `json:",omitempty"`
 	// Purge is what is being removed of the namespace right now.
 	Purge Purge `json:",omitempty"`
 }
@@ -95,6 +103,8 @@ type Public struct {
 	ClientPush         string        `json:"client_push"`
 	JoinForeign        string        `json:"join_foreign_user_room"` // on, off, or "" for the configuration's
 	CallbackSecret     *string       `json:"callback_secret"`
+	ViewerPasswd       *string       `json:"viewer_passwd"`
+	PublicAuth
 }
 
 // Public returns n with every secret replaced.
@@ -111,6 +121,8 @@ func (n *Namespace) Public() Public {
 		Offline:            onOff(n.Offline),
 		ClientPush:         onOff(!n.ClientPushOff),
 		CallbackSecret:     maskSet(n.CallbackSecret != nil && *n.CallbackSecret != ""),
+		ViewerPasswd:       maskSet(n.ViewerHash != ""),
+		PublicAuth:         n.publicAuth(),
 	}
 	if n.JoinForeign != nil {
 		p.JoinForeign = onOff(*n.JoinForeign)
@@ -160,6 +172,7 @@ func onOff(b bool) string {
 func (n *Namespace) Clone() *Namespace {
 	c := *n
 	c.APNs = slices.Clone(n.APNs)
+	c.APIKeys = slices.Clone(n.APIKeys)
 	return &c
 }
 

@@ -30,11 +30,13 @@ type Patch struct {
 	CallbackAuth       *string
 	CallbackSecret     *string
 	Password           *string // plain; nil also when SecretMark or null was sent back
+	ViewerPassword     *string // plain; "" for none, nil also when SecretMark was sent back
 	ClientIP           *string
 	Offline            *bool
 	ClientPushOff      *bool
 	JoinForeign        *Choice
 	APNs               []APNsPatch
+	Auth               AuthPatch
 }
 
 // APNsPatch changes the profile of that name, adds it, or removes it.
@@ -83,6 +85,7 @@ func ParsePatch(rules name.Rules, f input.Fields, key string) (p Patch, err erro
 		{"callback_auth", authMax, &p.CallbackAuth},
 		{"callback_secret", passwordMax, &p.CallbackSecret},
 		{"auth_passwd", passwordMax, &p.Password},
+		{"viewer_passwd", passwordMax, &p.ViewerPassword},
 		{"client_ip", nameMax, &p.ClientIP},
 	} {
 		if field.into == &p.ClientIP && !p.MustExist {
@@ -105,6 +108,9 @@ func ParsePatch(rules name.Rules, f input.Fields, key string) (p Patch, err erro
 		p.Offline = &offline
 	}
 	if err := p.parseSwitches(f); err != nil {
+		return Patch{}, err
+	}
+	if err := p.parseAuth(f); err != nil {
 		return Patch{}, err
 	}
 	p.APNs, err = parseProfiles(f)
@@ -141,6 +147,9 @@ func (p *Patch) check() error {
 	}
 	if p.CallbackSecret != nil && *p.CallbackSecret == SecretMark {
 		p.CallbackSecret = nil
+	}
+	if p.ViewerPassword != nil && *p.ViewerPassword == SecretMark {
+		p.ViewerPassword = nil
 	}
 	if p.Password != nil {
 		switch *p.Password {
@@ -206,7 +215,13 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 		}
 		n.PasswdHash = hash
 	}
+	if err := p.applyViewer(n); err != nil {
+		return nil, err
+	}
 	p.applySwitches(n)
+	if err := p.applyAuth(n); err != nil {
+		return nil, err
+	}
 	var err error
 	if n.APNs, err = mergeProfiles(n.APNs, p.APNs, p.MustExist, time.UnixMilli(now)); err != nil {
 		return nil, err

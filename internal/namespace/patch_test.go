@@ -237,8 +237,8 @@ func TestPublicHidesSecrets(t *testing.T) {
 		t.Error("the namespace itself was changed")
 	}
 	for n, want := range map[*Namespace]string{
-		{Key: "/a"}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`,
-		{Key: "/a", APNs: []APNsProfile{}, CallbackAuth: ptr("")}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":[],"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`,
+		{Key: "/a"}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""}`,
+		{Key: "/a", APNs: []APNsProfile{}, CallbackAuth: ptr("")}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":[],"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""}`,
 	} {
 		if got := show(n.Public()); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

@@ -47,6 +47,8 @@ func (n *Namespace) eachSecret(visit func(place string, text *string)) {
 	}
 	visitCopy("callback_auth", &n.CallbackAuth)
 	visitCopy("callback_secret", &n.CallbackSecret)
+	visit(n.Key+" auth_key", &n.Auth.Key)
+	visit(n.Key+" auth_key_old", &n.Auth.OldKey)
 	for i := range n.APNs {
 		profile := &n.APNs[i]
 		for _, field := range []string{"apns_dev_cert", "apns_dev_key", "apns_production_cert", "apns_production_key", "token_key"} {

@@ -10,7 +10,7 @@ const LIBS = {
   v3: require('socket.io-client-v3'),
   v4: require('socket.io-client-v4'),
 };
-const EVENTS = ['ok', 'push', 'offlineMessage', 'inboxDropped', 'joinRoom', 'leaveRoom', 'peopleJoin', 'peopleLeave'];
+const EVENTS = ['ok', 'push', 'offlineMessage', 'inboxDropped', 'joinRoom', 'leaveRoom', 'peopleJoin', 'peopleLeave', 'tokenExpiring', 'closing'];
 
 const clients = new Map();
 

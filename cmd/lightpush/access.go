@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/lightpush/lightpush/connector/session"
+	"github.com/lightpush/lightpush/internal/auth"
+	"github.com/lightpush/lightpush/internal/callback"
+)
+
+// revocationRefresh is how long a missed notice of a revocation may go unseen.
+const revocationRefresh = 5 * time.Minute
+
+// access is what both roles know about who may connect.
+type access struct {
+	fetcher     *callback.Fetcher
+	verifier    *auth.Verifier
+	revocations *auth.Revocations
+}
+
+// newAccess needs the store; start it once the control stream is read.
+func newAccess(b *backend) *access {
+	a := &access{fetcher: callback.NewFetcher(callbackOptions(b))}
+	a.verifier = auth.NewVerifier(auth.Options{
+		Fetch: a.fetcher.Fetch,
+		OnError: func(url string, err error) {
+			b.log.Warn().Err(err).Str("url", url).Msg("fetch keys of tokens")
+		},
+	})
+	a.revocations = auth.NewRevocations(b.store, revocationRefresh, func(err error) {
+		b.log.Error().Err(err).Msg("revocations")
+	})
+	return a
+}
+
+func (a *access) start(ctx context.Context) error { return a.revocations.Start(ctx) }
+
+func (a *access) close() {
+	a.revocations.Close()
+	a.fetcher.Close()
+}
+
+// Revoked implements bus.RevocationListener.
+func (i invalidator) Revoked(r auth.Revocation) { i.revocations.Apply(r) }
+
+// sessionAccess is what the hub asks.
+func sessionAccess(b *backend) session.Access {
+	return session.Access{
+		Verifier: b.access.verifier, Signatures: b.store, Revocations: b.access.revocations,
+		Refused: func(reason string) { b.metrics.ClientsRefused.WithLabelValues(reasonLabel(reason)).Inc() },
+	}
+}
+
+// reasonLabel bounds the values of a metric's label: texts with a number or of
+// somebody else's making become "other".
+func reasonLabel(reason string) string {
+	if knownReasons[reason] {
+		return reason
+	}
+	return "other"
+}
+
+var knownReasons = func() map[string]bool {
+	known := map[string]bool{callback.ErrUnavailable.Error(): true}
+	for _, err := range append(session.LimitErrors,
+		auth.ErrTokenMissing, auth.ErrTokenInvalid, auth.ErrTokenExpired, auth.ErrTokenEarly, auth.ErrTokenUser,
+		auth.ErrSignMissing, auth.ErrSignInvalid, auth.ErrSignExpired, auth.ErrRevoked, auth.ErrKeys) {
+		known[err.Error()] = true
+	}
+	return known
+}()
