@@ -72,8 +72,14 @@ http {
 // startNginx starts nginx in front of the first connector and logic process and returns its base URL.
 func startNginx(t testing.TB, d *deployment) string {
 	t.Helper()
+	return startNginxWith(t, d, nginxConf)
+}
+
+// startNginxWith starts nginx with a configuration that has places for its address, the connector and the logic process.
+func startNginxWith(t testing.TB, d *deployment, template string) string {
+	t.Helper()
 	dir, addr := t.TempDir(), freeAddress(t)
-	conf := fmt.Sprintf(nginxConf, addr, d.sockets[0], d.apis[0])
+	conf := fmt.Sprintf(template, addr, d.sockets[0], d.apis[0])
 	if os.Geteuid() == 0 {
 		conf = "user root;\n" + conf // the temporary directory belongs to the user of the test
 	}
