@@ -1,4 +1,4 @@
-// Serves this folder's page and the Socket.IO client to a browser on this machine. Any web server will do instead.
+// Serves this folder's page to a browser on this machine. Any web server will do instead.
 const http = require('node:http');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -6,7 +6,6 @@ const path = require('node:path');
 const FILES = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/receive.js': ['receive.js', 'text/javascript; charset=utf-8'],
-  '/socket.io.js': ['node_modules/socket.io-client/dist/socket.io.min.js', 'text/javascript; charset=utf-8'],
 };
 
 const server = http.createServer((req, res) => {

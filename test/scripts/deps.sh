@@ -20,6 +20,9 @@ want libc6-dev sh -c 'echo "#include <stdlib.h>" | gcc -E -'
 want python3 test -x /usr/bin/python3
 want python3-socketio /usr/bin/python3 -c 'import socketio'
 want python3-websocket /usr/bin/python3 -c 'import websocket'
+want chromium sh -c '[ -n "${CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome'
+want fonts-noto-cjk sh -c 'test -d /usr/share/fonts/opentype/noto || ! command -v apt-get'
+want php-cli has php
 want python3-requests /usr/bin/python3 -c 'import requests'
 
 if ((${#packages[@]})); then
@@ -49,7 +52,7 @@ for program in go node npm; do
 	fi
 done
 
-for dir in test/e2e/clients test/interop/node; do
+for dir in test/e2e/clients test/interop/node test/console adminui/web; do
 	if [ ! "$dir/node_modules/.package-lock.json" -nt "$dir/package-lock.json" ]; then
 		echo "installing the npm packages of $dir"
 		npm ci --prefix "$dir" --no-audit --no-fund

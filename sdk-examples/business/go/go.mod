@@ -1,0 +1,3 @@
+module example.org/lightpush/business
+
+go 1.24
