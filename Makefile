@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 PHASE := test/scripts/phase.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e chaos chaos-long bench bench-quick bench-profile clean
+.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e console test-console chaos chaos-long bench bench-quick bench-profile crowd release clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,7 @@ test: ## everything: install what is missing, check, unit tests, fuzzing, end-to
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory test-interop
 	@$(MAKE) --no-print-directory test-e2e
+	@$(MAKE) --no-print-directory test-console
 	@$(MAKE) --no-print-directory chaos
 
 deps: ## install the Debian and npm packages the tests need
@@ -58,6 +59,14 @@ test-interop: ## the same transcripts to the engine, Node's socket.io and the re
 test-e2e: ## the built binary with official clients, Redis and nginx
 	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/...
 
+console: ## build adminui/dist from adminui/web (commit both)
+	npm ci --prefix adminui/web --no-audit --no-fund
+	npm run --prefix adminui/web build
+
+# Pictures of every screen are left in CONSOLE_ARTEFACTS, or else below the system's temporary directory.
+test-console: ## the console: unit tests, then every screen in a browser against the built binary
+	@$(PHASE) test-console test/scripts/console.sh
+
 chaos: ## kill, freeze and cut for 3 minutes; a ledger names what was lost
 	@$(PHASE) chaos $(GO) test -tags chaos -count=1 -v -timeout 15m ./test/chaos
 
@@ -72,9 +81,16 @@ bench: ## measure beside the peers, 15 minutes; writes doc/performance.md
 bench-quick: ## the same with small sizes, 2 minutes; writes nothing
 	$(GO) run ./test/bench/cmd/bench -quick -timeout 5m
 
+# Needs some 6 GB of memory and 20,000 file descriptors per process.
+crowd: ## 60,000 clients at once on this machine; prints the figures of doc/scaling.md
+	E2E_CROWD=$${E2E_CROWD:-60000} $(GO) test -tags e2e -count=1 -v -timeout 40m -run 'TestCrowd$$' ./test/e2e
+
 bench-profile: ## CPU profiles of connector and engine under load, into test/bench/profiles
 	$(GO) run ./test/bench/cmd/bench -profile test/bench/profiles
 
+release: ## binaries for five systems, deb and rpm with checksums into dist/ (VERSION=…)
+	@$(PHASE) release packaging/release.sh $(VERSION)
+
 clean: ## remove what the build leaves behind
 	rm -f lightpush
-	rm -rf test/e2e/clients/node_modules test/interop/node/node_modules test/bench/node/node_modules test/bench/profiles
+	rm -rf test/e2e/clients/node_modules test/interop/node/node_modules test/bench/node/node_modules adminui/web/node_modules test/console/node_modules test/bench/profiles

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/lightpush/lightpush/internal/auth"
 	"github.com/lightpush/lightpush/internal/bus"
 	"github.com/lightpush/lightpush/internal/config"
 	"github.com/lightpush/lightpush/internal/embedded"
@@ -35,6 +37,8 @@ type backend struct {
 	names      name.Rules
 	rules      push.Rules
 	readiness  readiness
+	access     *access
+	draining   atomic.Bool // the process is about to stop
 
 	noSecretKey string // why APNs credentials cannot be saved, "" when they can
 }
@@ -108,11 +112,15 @@ func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*names
 		b.namespaces.OnChange(onNamespaces)
 	}
 	// Notices are read before the first load, so that none falls between.
-	b.control = bus.NewControl(b.store.Dedicated(), b.store.Prefix(), invalidator{b.namespaces}, logError)
+	b.access = newAccess(b)
+	b.control = bus.NewControl(b.store.Dedicated(), b.store.Prefix(), invalidator{b.namespaces, b.access.revocations}, logError)
 	if err := b.control.Start(ctx); err != nil {
 		return err
 	}
 	if err := b.namespaces.Start(ctx); err != nil {
+		return err
+	}
+	if err := b.access.start(ctx); err != nil {
 		return err
 	}
 	b.committer = push.NewCommitter(b.store, push.CommitterOptions{
@@ -132,6 +140,9 @@ func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*names
 
 // ready says why this process can not serve, nil when it can.
 func (b *backend) ready() error {
+	if b.draining.Load() {
+		return errDraining
+	}
 	if !b.namespaces.Ready() {
 		return namespace.ErrUnavailable
 	}
@@ -139,10 +150,13 @@ func (b *backend) ready() error {
 }
 
 // invalidator reloads the registry on every notice; it is cheap enough.
-type invalidator struct{ registry *namespace.Registry }
+type invalidator struct {
+	registry    *namespace.Registry
+	revocations *auth.Revocations
+}
 
 func (i invalidator) NamespaceChanged(string) { i.registry.Invalidate() }
-func (i invalidator) Reload()                 { i.registry.Invalidate() }
+func (i invalidator) Reload()                 { i.registry.Invalidate(); i.revocations.Invalidate() }
 
 // close ends everything in the reverse order of its start; parts that were
 // never started are skipped.
@@ -152,6 +166,9 @@ func (b *backend) close() error {
 	}
 	if b.control != nil {
 		b.control.Close()
+	}
+	if b.access != nil {
+		b.access.close()
 	}
 	if b.namespaces != nil {
 		b.namespaces.Close()
@@ -194,6 +211,7 @@ func storeOptions(cfg config.Config) store.Options {
 		HistoryMax:       int64(cfg.PushMessageListMaxLimit),
 		EventFull:        !cfg.EmitMsgPickKey,
 		OfflineDelay:     cfg.WorkerMessageTimeout,
+		OnceWindow:       cfg.IdempotencyWindow,
 		RecoveryWindow:   cfg.RecoveryWindow,
 		RecoveryLag:      cfg.PingInterval + cfg.PingTimeout + cfg.NodeLease,
 	}

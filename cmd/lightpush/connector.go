@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/lightpush/lightpush/connector/browserclient"
 	"github.com/lightpush/lightpush/connector/engineio"
+	"github.com/lightpush/lightpush/connector/relay"
 	"github.com/lightpush/lightpush/connector/session"
 	"github.com/lightpush/lightpush/connector/socketio"
 	"github.com/lightpush/lightpush/internal/address"
@@ -27,6 +31,9 @@ type connector struct {
 	b         *backend
 	node      string
 	server    *socketio.Server
+	entrance  *entrance
+	door      *door
+	origins   origins
 	hub       *session.Hub
 	receipts  *push.Receipts
 	callbacks *callback.Caller
@@ -35,15 +42,34 @@ type connector struct {
 }
 
 // startConnector brings the node up: its stream first, its lease second, and
-// only then may clients come. port is told to clients.
-func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c *connector, err error) {
+// only then may clients come. The port of listen is told to clients.
+func startConnector(ctx context.Context, b *backend, nodeID string, listen net.Addr) (c *connector, err error) {
 	c = &connector{b: b, node: nodeID}
 	defer func() {
 		if err != nil {
 			c.abort()
 		}
 	}()
-	if c.server, err = socketio.NewServer(engineOptions(b.cfg, b)); err != nil {
+	plan, err := planRelay(ctx, b, nodeID, listen)
+	if err != nil {
+		return c, err
+	}
+	c.origins.set(b.cfg.AllowedOrigins)
+	few := b.log.Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second})
+	c.door = newDoor(b.cfg, func(limit string) {
+		b.metrics.RequestsLimited.WithLabelValues(limit).Inc()
+		few.Warn().Str("limit", limit).Msg("handshakes are refused")
+	})
+	engine := engineOptions(b.cfg, b, c.door, &c.origins)
+	if plan != nil {
+		engine.Engine.NewID = relay.NewID(plan.tag)
+		b.store.Advertise(nodeID, plan.address)
+	}
+	if c.server, err = socketio.NewServer(engine); err != nil {
+		return c, err
+	}
+	c.door.len = c.server.Engine().Len
+	if c.entrance, err = newEntrance(b, plan, c.server); err != nil {
 		return c, err
 	}
 	c.callbacks = callback.NewCaller(callbackOptions(b))
@@ -55,7 +81,9 @@ func startConnector(ctx context.Context, b *backend, nodeID string, port int) (c
 			b.log.Error().Int("receipts", n).Msg("receipts dropped: too many wait for the store")
 		},
 	})
-	c.hub = session.NewHub(c.server, hubOptions(b, c, port))
+	c.hub = session.NewHub(c.server, hubOptions(b, c, portOf(listen)))
+	c.hub.SetCeilings(ceilings(b.cfg))
+	b.access.revocations.OnRevoked(c.hub.Revoked)
 	c.reader = bus.NewReader(b.store.Dedicated(), c.hub, bus.ReaderOptions{
 		Prefix: b.store.Prefix(), Node: nodeID,
 		OnGap: func() {
@@ -110,13 +138,14 @@ func hubOptions(b *backend, c *connector, port int) session.Options {
 			KickRate:            b.cfg.NamespaceOfflineKickRate,
 		},
 		Logger: b.log,
+		Access: sessionAccess(b),
 		ClientIP: func(remote string, forwarded []string) netip.Addr {
 			return address.Client(remote, forwarded, b.cfg.TrustedProxies)
 		},
 	}
 }
 
-func engineOptions(cfg config.Config, b *backend) socketio.Options {
+func engineOptions(cfg config.Config, b *backend, d *door, o *origins) socketio.Options {
 	onPanic := func(value any, stack []byte) {
 		b.metrics.Panics.Inc()
 		b.log.Error().Interface("panic", value).Bytes("stack", stack).Msg("panic in the handling of a client")
@@ -136,22 +165,15 @@ func engineOptions(cfg config.Config, b *backend) socketio.Options {
 			SendBuffer:        cfg.SendBuffer,
 			DisablePolling:    !slices.Contains(cfg.Transports, "polling"),
 			DisableWebSocket:  !slices.Contains(cfg.Transports, "websocket"),
-			AllowOrigin:       originRule(cfg.AllowedOrigins),
+			AllowOrigin:       o.allows,
 			Cookie:            "io",
-			KeepHeaders:       []string{"Cookie", "X-Forwarded-For"},
-			Observer:          engineMetrics{Set: b.metrics, onPanic: onPanic},
+			KeepHeaders:       []string{"Cookie", "X-Forwarded-For", "Authorization"},
+			Observer:          engineMetrics{Set: b.metrics, door: d, onPanic: onPanic},
 		},
 		ConnectTimeout: cfg.ConnectTimeout,
 		IgnoreRoot:     true,
 		OnPanic:        onPanic,
 	}
-}
-
-func originRule(allowed []string) func(string) bool {
-	if len(allowed) == 0 || slices.Contains(allowed, "*") {
-		return func(string) bool { return true }
-	}
-	return func(origin string) bool { return slices.Contains(allowed, origin) }
 }
 
 // changed is told of namespaces that were saved.
@@ -161,7 +183,7 @@ func (c *connector) changed(namespaces []*namespace.Namespace) { c.hub.Namespace
 func (c *connector) paths() map[string]http.Handler {
 	engines := map[string]http.Handler{}
 	for _, path := range []string{"/socket.io", "/push/socket.io"} {
-		engines[path] = browserclient.Before(path, c.server)
+		engines[path] = browserclient.Before(path, c.door.before(c.entrance.handler))
 	}
 	return engines
 }
@@ -169,6 +191,9 @@ func (c *connector) paths() map[string]http.Handler {
 // stop sends clients away, writes what they left and takes the node out of
 // the cluster.
 func (c *connector) stop(ctx context.Context) error {
+	if c.entrance.relay != nil {
+		c.entrance.relay.Close()
+	}
 	err := c.server.Shutdown(ctx)
 	c.hub.Close()
 	c.reader.Close()
@@ -190,6 +215,9 @@ func (c *connector) stop(ctx context.Context) error {
 
 // abort frees what a failed start has made.
 func (c *connector) abort() {
+	if c.entrance != nil && c.entrance.relay != nil {
+		c.entrance.relay.Close()
+	}
 	if c.hub != nil {
 		c.hub.Close()
 	}

@@ -24,17 +24,20 @@ func init() {
 // newLogger returns the logger the configuration asks for and what closes
 // its files. With log_path, everything goes to <prefix>_warn.log and errors
 // also to <prefix>_error.log; without it, everything goes to stderr.
+// The level is that of the whole process, so that it can be changed while it
+// runs.
 func newLogger(cfg config.Config, r role, address string, stderr io.Writer) (zerolog.Logger, func(), error) {
 	level, err := zerolog.ParseLevel(cfg.LogLevel)
 	if err != nil {
 		return zerolog.Logger{}, nil, fmt.Errorf("log_level: %w", err)
 	}
+	zerolog.SetGlobalLevel(level)
 	if cfg.LogPath == "" {
 		out := stderr
 		if cfg.LogFormat == "console" || (cfg.LogFormat == "auto" && isTerminal(stderr)) {
 			out = zerolog.ConsoleWriter{Out: stderr, TimeFormat: "15:04:05.000"}
 		}
-		return zerolog.New(out).Level(level).With().Timestamp().Logger(), func() {}, nil
+		return zerolog.New(out).With().Timestamp().Logger(), func() {}, nil
 	}
 	prefix := strings.ReplaceAll(cfg.LogPrefix, "$ip_port$", string(r)+"_"+strings.ReplaceAll(address, "/", "_"))
 	all := rotated(cfg.LogPath, prefix+"_warn.log")
@@ -46,7 +49,7 @@ func newLogger(cfg config.Config, r role, address string, stderr io.Writer) (zer
 		Writer: zerolog.LevelWriterAdapter{Writer: failures}, Level: zerolog.ErrorLevel,
 	})
 	closeAll := func() { _ = all.Close(); _ = failures.Close() }
-	return zerolog.New(out).Level(level).With().Timestamp().Logger(), closeAll, nil
+	return zerolog.New(out).With().Timestamp().Logger(), closeAll, nil
 }
 
 // rotated is a log file of at most 10 MiB with one backup.

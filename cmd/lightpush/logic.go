@@ -9,6 +9,8 @@ import (
 	"github.com/lightpush/lightpush/internal/maintenance"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/node"
+	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/store"
 	"github.com/lightpush/lightpush/logic/api"
 	"github.com/lightpush/lightpush/logic/report"
 	"github.com/lightpush/lightpush/logic/schedule"
@@ -23,6 +25,7 @@ type logic struct {
 	upkeep    *maintenance.Service
 	farewells *farewells
 	offline   *deliveries
+	console   *consoleRole
 	generated string // the administrator's password, when it was generated now
 }
 
@@ -49,11 +52,18 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 	if err != nil {
 		return nil, err
 	}
+	if l.console, err = newConsoleRole(b, id, service); err != nil {
+		return nil, err
+	}
 	l.api, err = api.New(api.Options{
+		Console:     l.console.options,
 		APNs:        service,
 		Maintenance: l.upkeep,
+		Access:      &api.AccessOptions{Revocations: b.access.revocations, Keys: b.store},
 		Namespaces:  b.namespaces,
 		Push:        b.push,
+		Batches:     batches{b.push, b.store},
+		BatchMax:    b.cfg.RestBatchMax,
 		Devices:     b.store,
 		Queues:      b.store.Queues(),
 		Admin:       auth,
@@ -71,6 +81,7 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 		AllowedOrigins:    b.cfg.AllowedOrigins,
 		FailuresPerMinute: b.cfg.AuthFailuresPerMinute,
 		RoomsMax:          b.cfg.RoomsPerRequestMax,
+		RequestsPerSecond: b.cfg.RequestsPerSecond,
 		Ready:             b.ready,
 		Logger:            b.log,
 		Observer:          apiMetrics{b.metrics},
@@ -101,6 +112,7 @@ func startLogic(ctx context.Context, b *backend, id string) (*logic, error) {
 	l.upkeep.Start()
 	l.sweeper.Start()
 	l.schedule.Start()
+	l.console.sampler.Start()
 	return l, nil
 }
 
@@ -123,6 +135,7 @@ func (b *backend) reconcileRooms(ctx context.Context) error {
 // their queues.
 func (l *logic) stop(ctx context.Context) {
 	l.schedule.Close()
+	l.console.close()
 	l.upkeep.Close()
 	l.sweeper.Close()
 	var workers sync.WaitGroup // side by side: each may take until ctx ends
@@ -147,4 +160,10 @@ func maintenanceOptions(b *backend, id string) maintenance.Options {
 			b.log.Info().Str("namespace", ns).Int("clients", clients).Msg("forgot clients that were not seen for long")
 		},
 	}
+}
+
+// batches is what the API needs to accept several pushes at once.
+type batches struct {
+	*push.Service
+	*store.Store
 }

@@ -15,6 +15,8 @@ type mux struct {
 	docs    docs                    // nil: not served here
 	rest    http.Handler            // nil: not served here; takes all other paths
 	ready   func() error            // for /health, which the REST API answers where there is one
+	reasons func() []reason         // for /readyz: why this process can not serve
+	tls     bool
 }
 
 // docs is the documentation of the API for people.
@@ -31,7 +33,12 @@ func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	setSecurityHeaders(w.Header(), m.tls)
 	switch {
+	case path == "/livez":
+		answerProbe(w, nil)
+	case path == "/readyz" && m.reasons != nil:
+		answerProbe(w, m.reasons)
 	case m.console != nil && path == "/push-admin":
 		http.Redirect(w, r, "push-admin/", http.StatusMovedPermanently)
 	case m.console != nil && strings.HasPrefix(path, "/push-admin/"):

@@ -6,20 +6,24 @@ import (
 
 	"github.com/lightpush/lightpush/connector/engineio"
 	"github.com/lightpush/lightpush/internal/metrics"
+	"github.com/lightpush/lightpush/logic/api"
 )
 
 // engineMetrics reports the engine to the metrics.
 type engineMetrics struct {
 	engineio.NopObserver
 	*metrics.Set
+	door    *door
 	onPanic func(value any, stack []byte)
 }
 
 func (m engineMetrics) SessionOpened(s *engineio.Session) {
+	m.door.opened(s)
 	m.SessionsOpened.WithLabelValues(strconv.Itoa(int(s.Protocol()))).Inc()
 }
 
-func (m engineMetrics) SessionClosed(_ *engineio.Session, reason engineio.Reason) {
+func (m engineMetrics) SessionClosed(s *engineio.Session, reason engineio.Reason) {
+	m.door.closed(s)
 	m.SessionsClosed.WithLabelValues(string(reason)).Inc()
 }
 
@@ -54,7 +58,10 @@ func (m engineMetrics) Panicked(_ *engineio.Session, value any, stack []byte) {
 // apiMetrics reports the REST API.
 type apiMetrics struct{ *metrics.Set }
 
-func (m apiMetrics) Answered(route, _ string, status, _ int, took time.Duration) {
+func (m apiMetrics) Answered(route, _ string, status, code int, took time.Duration) {
+	if code == api.FailTooManyRequests.Code {
+		m.RequestsLimited.WithLabelValues("requests_per_second").Inc()
+	}
 	if route == "" {
 		route = "unknown"
 	}
@@ -92,6 +99,16 @@ func (p *process) gauges(set *metrics.Set) {
 		return
 	}
 	set.Gauge("sessions", "Open Engine.IO sessions.", func() float64 { return float64(c.server.Engine().Len()) })
+	set.Gauge("draining", "1 while this node sends its clients away.", func() float64 {
+		if b.draining.Load() {
+			return 1
+		}
+		return 0
+	})
+	if relay := c.entrance.relay; relay != nil {
+		set.Gauge("relay_active", "Requests and WebSockets of other nodes' sessions that pass through here.", func() float64 { return float64(relay.Active()) })
+		set.Gauge("relay_tunnels", "WebSockets of other nodes' sessions that pass through here.", func() float64 { return float64(relay.Tunnels()) })
+	}
 	set.Gauge("devices", "Admitted devices.", func() float64 { return float64(c.hub.Devices()) })
 	set.Gauge("receipt_queue", "Deliveries and acks that wait to be recorded.", func() float64 { return float64(c.receipts.Queued()) })
 	set.Gauge("stream_backlog", "Entries of this node's stream that are not handled yet.", func() float64 { return float64(c.reader.Stats().Backlog) })

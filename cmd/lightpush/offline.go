@@ -23,17 +23,7 @@ type deliveries struct {
 }
 
 func startDeliveries(b *backend, id string, service *apns.Provider) (*deliveries, error) {
-	handler, err := offline.New(offline.Options{
-		Store: b.store, Namespaces: b.namespaces,
-		Providers:      provider.Set{client.IOS: service},
-		InboxPlatforms: b.cfg.OfflinePlatforms,
-		InboxMax:       b.cfg.AndroidUnreadMessageListMaxLimit,
-		Wait:           b.cfg.WorkerMessageTimeout,
-		Observe: func(platform string, state push.State, n int) {
-			b.metrics.OfflineDevices.WithLabelValues(platform, string(state)).Add(float64(n))
-		},
-		OnError: func(err error) { b.log.Warn().Err(err).Msg("offline delivery") },
-	})
+	handler, err := offline.New(offlineOptions(b, service))
 	if err != nil {
 		service.Close()
 		return nil, err
@@ -43,6 +33,20 @@ func startDeliveries(b *backend, id string, service *apns.Provider) (*deliveries
 	d := &deliveries{apns: service, worker: queue.NewWorker(b.store.Queues(), o)}
 	d.worker.Start()
 	return d, nil
+}
+
+func offlineOptions(b *backend, service *apns.Provider) offline.Options {
+	return offline.Options{
+		Store: b.store, Namespaces: b.namespaces,
+		Providers:      provider.Set{client.IOS: service},
+		InboxPlatforms: b.cfg.OfflinePlatforms,
+		InboxMax:       b.cfg.AndroidUnreadMessageListMaxLimit,
+		Wait:           b.cfg.WorkerMessageTimeout,
+		Observe: func(platform string, state push.State, n int) {
+			b.metrics.OfflineDevices.WithLabelValues(platform, string(state)).Add(float64(n))
+		},
+		OnError: func(err error) { b.log.Warn().Err(err).Msg("offline delivery") },
+	}
 }
 
 // newAPNs makes the client of Apple's push service.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,6 +24,13 @@ const (
 type usageError struct{ error }
 
 func failure(err error, stderr io.Writer) int {
+	var exit exitError
+	if errors.As(err, &exit) {
+		if exit.error != nil {
+			fmt.Fprintln(stderr, "lightpush:", exit.error)
+		}
+		return exit.code
+	}
 	fmt.Fprintln(stderr, "lightpush:", err)
 	var usage usageError
 	if errors.As(err, &usage) || errors.Is(err, config.ErrInvalid) {
@@ -70,7 +76,8 @@ LIGHTPUSH_<KEY>; a flag beats the environment, which beats the file.`,
 		Args: noArgs, RunE: c.serve(roleLogic),
 	}
 	addServeFlags(logic, ":56789")
-	root.AddCommand(connector, logic, c.configCommand(), c.healthCommand(), c.secretKeyCommand(), c.versionCommand())
+	root.AddCommand(connector, logic, c.configCommand(), c.healthCommand(), c.secretKeyCommand(), c.versionCommand(),
+		c.simulateCommand(), c.benchCommand(), c.doctorCommand())
 	return root
 }
 
@@ -110,16 +117,10 @@ func (c *command) serve(r role) func(*cobra.Command, []string) error {
 		if r != roleAll && cfg.RedisAddress.IsZero() && len(cfg.Sentinels) == 0 {
 			return usageError{fmt.Errorf("%s needs Redis: give --redis host:port, or redis_address or sentinels in the configuration", r)}
 		}
-		return serve(cmd.Context(), r, cfg, c.stdout, c.stderr)
-	}
-}
-
-func (c *command) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(c.stdout, strings.Join([]string{"lightpush", version(), goVersion()}, " "))
-			return err
-		},
+		again := func() (config.Config, error) {
+			cfg, _, err := c.load(cmd)
+			return cfg, err
+		}
+		return serve(cmd.Context(), r, cfg, again, c.stdout, c.stderr)
 	}
 }

@@ -21,13 +21,16 @@ import (
 
 	"github.com/lightpush/lightpush/adminui"
 	"github.com/lightpush/lightpush/internal/config"
+	"github.com/lightpush/lightpush/internal/console"
 	"github.com/lightpush/lightpush/internal/metrics"
 	"github.com/lightpush/lightpush/internal/namespace"
 )
 
 // serve runs one role, or both, until ctx ends; then everything is ended
 // within shutdown_timeout.
-func serve(ctx context.Context, r role, cfg config.Config, stdout, stderr io.Writer) (err error) {
+//
+// On SIGHUP load is asked for the configuration again; it may be nil.
+func serve(ctx context.Context, r role, cfg config.Config, load loader, stdout, stderr io.Writer) (err error) {
 	listener, err := net.Listen("tcp", listenAddress(r, cfg))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -40,6 +43,9 @@ func serve(ctx context.Context, r role, cfg config.Config, stdout, stderr io.Wri
 	defer closeLog()
 
 	p := &process{role: r, cfg: cfg, log: log}
+	if p.certificate, err = openCertificate(cfg, log); err != nil {
+		return err
+	}
 	if err := p.start(ctx, listener); err != nil {
 		return errors.Join(err, p.stop())
 	}
@@ -49,10 +55,14 @@ func serve(ctx context.Context, r role, cfg config.Config, stdout, stderr io.Wri
 	trim, endTrim := context.WithCancel(context.Background())
 	var trimming sync.WaitGroup
 	trimming.Go(func() { trimMemory(trim) })
+	if load != nil {
+		trimming.Go(func() { p.watchReload(trim, load) })
+	}
 	defer func() { endTrim(); trimming.Wait() }()
 	select {
 	case <-ctx.Done():
 		log.Info().Msg("stopping")
+		p.drain()
 	case err = <-p.failed:
 		err = fmt.Errorf("serve: %w", err)
 	}
@@ -73,6 +83,9 @@ type process struct {
 	internal  *http.Server // metrics; nil when metrics_listen is empty
 	failed    chan error   // capacity 1
 	demo      string       // password of the demo namespace, when made now
+	pulse     *console.Pulse
+
+	certificate *certificate // nil without TLS
 }
 
 func (p *process) start(ctx context.Context, listener net.Listener) (err error) {
@@ -92,9 +105,9 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 		p.backend = nil
 		return err
 	}
-	m := &mux{ready: p.backend.ready}
+	m := &mux{ready: p.backend.ready, reasons: p.reasons, tls: p.certificate != nil}
 	if p.role != roleLogic {
-		if p.connector, err = startConnector(ctx, p.backend, p.node, portOf(listener)); err != nil {
+		if p.connector, err = startConnector(ctx, p.backend, p.node, listener.Addr()); err != nil {
 			p.connector = nil
 			return err
 		}
@@ -113,10 +126,12 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 		}
 	}
 	p.gauges(set)
+	p.pulse = newPulse(p, listener.Addr().String())
+	p.pulse.Start()
 	if err = p.serveInternal(set); err != nil {
 		return err
 	}
-	p.serveHTTP(listener, m)
+	p.serveHTTP(p.certificate.listen(listener), m)
 	return nil
 }
 
@@ -173,6 +188,9 @@ func (p *process) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.ShutdownTimeout)
 	defer cancel()
 	var errs []error
+	if p.pulse != nil {
+		p.pulse.Close()
+	}
 	if p.connector != nil {
 		errs = append(errs, p.connector.stop(ctx))
 	}
@@ -192,7 +210,7 @@ func (p *process) stop() error {
 }
 
 func (p *process) banner(listener net.Listener) banner {
-	n := banner{role: p.role, base: baseURL(listener.Addr()), adminName: p.cfg.AdminName, namespacePassword: p.demo}
+	n := banner{role: p.role, base: baseURL(scheme(p.cfg), listener.Addr()), adminName: p.cfg.AdminName, namespacePassword: p.demo}
 	if p.logic != nil {
 		n.adminPassword = p.logic.generated
 	}
@@ -230,8 +248,8 @@ func newNodeID(r role, cfg config.Config) string {
 	return host + "-" + hex.EncodeToString(b[:])
 }
 
-func portOf(listener net.Listener) int {
-	if addr, ok := listener.Addr().(*net.TCPAddr); ok {
+func portOf(listen net.Addr) int {
+	if addr, ok := listen.(*net.TCPAddr); ok {
 		return addr.Port
 	}
 	return 0

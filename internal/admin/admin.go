@@ -59,6 +59,16 @@ func Generated(ctx context.Context, store Store, name string, verifier *namespac
 	return &Auth{name: sha256.Sum256([]byte(name)), hash: hash, verifier: verifier}, generated, nil
 }
 
+// Named reports that it is the administrator's name.
+func (a *Auth) Named(name string) bool {
+	given := sha256.Sum256([]byte(name))
+	return subtle.ConstantTimeCompare(given[:], a.name[:]) == 1
+}
+
+// Mark stands for the credential that is valid now and changes with it. It is
+// as secret as a password.
+func (a *Auth) Mark() string { return string(a.name[:]) + string(a.password[:]) + a.hash }
+
 // Verify reports whether the credential is the administrator's. It takes the
 // same time for a wrong name as for a wrong password.
 func (a *Auth) Verify(name, password string) bool {

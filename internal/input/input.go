@@ -8,7 +8,6 @@
 package input
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,14 +42,11 @@ func FromJSON(body []byte) (Fields, error) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, ErrSyntax
 	}
-	if trimmed := bytes.TrimSpace(body); len(trimmed) == 0 || trimmed[0] != '{' {
+	at := space(body, 0)
+	if body[at] != '{' {
 		return nil, ErrNotObject
 	}
-	var f Fields
-	if err := json.Unmarshal(body, &f); err != nil {
-		return nil, ErrSyntax
-	}
-	return f, nil
+	return split(body, at), nil
 }
 
 // Raw is the JSON form of a field; ok is false when it is absent or null.

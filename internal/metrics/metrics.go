@@ -30,6 +30,11 @@ type Set struct {
 	PacketBytes    *prometheus.CounterVec // by direction
 	Panics         prometheus.Counter
 
+	Relayed           *prometheus.CounterVec // requests for sessions of other nodes, by kind and outcome
+	RelayRefused      prometheus.Counter
+	HandshakesRefused *prometheus.CounterVec // by reason
+	Drained           prometheus.Counter
+
 	CommitSize     prometheus.Histogram
 	CommitSeconds  prometheus.Histogram
 	CommitFailures prometheus.Counter
@@ -50,6 +55,8 @@ type Set struct {
 	ClientsForgotten prometheus.Counter
 	Purges           *prometheus.CounterVec // by kind
 	StoreErrors      prometheus.Counter
+	ClientsRefused   *prometheus.CounterVec // by reason
+	RequestsLimited  *prometheus.CounterVec // by limit
 }
 
 const prefix = "lightpush_"
@@ -71,6 +78,11 @@ func New() *Set {
 	s.PacketBytes = s.counters("packet_bytes_total", "Content of Engine.IO packets.", "direction")
 	s.Panics = s.counter("panics_total", "Panics in the handling of a client.")
 
+	s.Relayed = s.counters("relayed_total", "Requests for sessions of other nodes.", "kind", "outcome")
+	s.RelayRefused = s.counter("relay_refused_total", "Requests that claimed to come from another node and did not.")
+	s.HandshakesRefused = s.counters("handshakes_refused_total", "New connections answered 503.", "reason")
+	s.Drained = s.counter("drained_total", "Clients sent away because this node stops.")
+
 	s.CommitSize = s.histogram("push_commit_size", "Pushes per group commit.", prometheus.ExponentialBuckets(1, 2, 10))
 	s.CommitSeconds = s.histogram("push_commit_seconds", "Time of a group commit.", prometheus.ExponentialBuckets(0.0001, 2, 16))
 	s.CommitFailures = s.counter("push_commit_failures_total", "Group commits that failed.")
@@ -91,6 +103,8 @@ func New() *Set {
 	s.ClientsForgotten = s.counter("clients_forgotten_total", "Clients removed by this process because they were not seen for long.")
 	s.Purges = s.counters("namespace_purges_total", "Namespaces cleared or removed by this process.", "purge")
 	s.StoreErrors = s.counter("store_errors_total", "Failures of the store in the background.")
+	s.ClientsRefused = s.counters("clients_refused_total", "Clients refused or sent away by a token, a signature, a revocation or a limit.", "reason")
+	s.RequestsLimited = s.counters("requests_limited_total", "Requests and handshakes refused by a limit.", "limit")
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +22,10 @@ type Store interface {
 // Errors of the Committer.
 var (
 	ErrOverloaded = errors.New("too many pushes are waiting")
-	ErrClosed     = errors.New("shutting down")
+	// ErrNothingDone is wrapped by the error of a Store that has failed before
+	// it wrote anything.
+	ErrNothingDone = errors.New("nothing was accepted")
+	ErrClosed      = errors.New("shutting down")
 )
 
 // Committer groups concurrent pushes into one store operation each
@@ -32,21 +36,27 @@ type Committer struct {
 	timeout  time.Duration
 	observe  func(batch int, took time.Duration, err error)
 
-	queue chan *pending // bound: queueMax
+	queue    chan *pending // bound: queueMax
+	queueMax int
+	waiting  atomic.Int64 // messages in queue; bound: queueMax
 
 	mu     sync.RWMutex // guards closed against the closing of queue
 	closed bool
 	done   chan struct{}
 }
 
+// pending are messages that are committed together.
 type pending struct {
-	msg  *Message
+	ctx  context.Context // of the caller: when it has ended nothing is tried any more
+	msgs []*Message
 	done chan error // capacity 1
 }
 
 // CommitterOptions of a Committer; zero values take the defaults named.
 type CommitterOptions struct {
-	BatchMax int           // messages per group commit; 512
+	// BatchMax is how many messages a group commit has before it waits for no
+	// more; 512. Those of one CommitAll stay together and may exceed it.
+	BatchMax int
 	QueueMax int           // messages that may wait; 8192
 	Timeout  time.Duration // of one group commit; 5 s
 	// Observe hears of every group commit; may be nil.
@@ -69,7 +79,7 @@ func NewCommitter(store Store, o CommitterOptions) *Committer {
 	}
 	c := &Committer{
 		store: store, batchMax: o.BatchMax, timeout: o.Timeout, observe: o.Observe,
-		queue: make(chan *pending, o.QueueMax), done: make(chan struct{}),
+		queue: make(chan *pending, o.QueueMax), queueMax: o.QueueMax, done: make(chan struct{}),
 	}
 	go c.run()
 	return c
@@ -77,9 +87,19 @@ func NewCommitter(store Store, o CommitterOptions) *Committer {
 
 // Commit returns when msg is durable, or with an error: ErrOverloaded and
 // ErrClosed when it was not tried, ctx's error when the caller gave up (the
-// message may still be accepted then), else the store's.
+// message may still be accepted then, if its group commit had begun), else the
+// store's, which is ErrNothingDone when that is certain.
 func (c *Committer) Commit(ctx context.Context, msg *Message) error {
-	p := &pending{msg: msg, done: make(chan error, 1)}
+	return c.CommitAll(ctx, []*Message{msg})
+}
+
+// CommitAll is Commit for messages of one caller, which leave in one group
+// commit, however many they are: all are durable, or nobody knows.
+func (c *Committer) CommitAll(ctx context.Context, msgs []*Message) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	p := &pending{ctx: ctx, msgs: msgs, done: make(chan error, 1)}
 	if err := c.enqueue(p); err != nil {
 		return err
 	}
@@ -97,16 +117,22 @@ func (c *Committer) enqueue(p *pending) error {
 	if c.closed {
 		return ErrClosed
 	}
+	n := int64(len(p.msgs))
+	if c.waiting.Add(n) > int64(c.queueMax) {
+		c.waiting.Add(-n)
+		return ErrOverloaded
+	}
 	select {
 	case c.queue <- p:
 		return nil
 	default:
+		c.waiting.Add(-n)
 		return ErrOverloaded
 	}
 }
 
-// Queued is the number of pushes that wait for a group commit.
-func (c *Committer) Queued() int { return len(c.queue) }
+// Queued is the number of messages that wait for a group commit.
+func (c *Committer) Queued() int { return int(c.waiting.Load()) }
 
 // Close commits what is queued and ends the goroutine.
 func (c *Committer) Close() {
@@ -124,22 +150,22 @@ func (c *Committer) run() {
 	batch := make([]*pending, 0, c.batchMax)
 	msgs := make([]*Message, 0, c.batchMax)
 	for first := range c.queue {
-		batch = append(batch[:0], first)
+		batch, msgs = batch[:0], msgs[:0]
+		c.take(first, &batch, &msgs)
 	gather: // whatever waits now leaves together; nothing is waited for
-		for len(batch) < c.batchMax {
+		for len(msgs) < c.batchMax {
 			select {
 			case p, ok := <-c.queue:
 				if !ok {
 					break gather
 				}
-				batch = append(batch, p)
+				c.take(p, &batch, &msgs)
 			default:
 				break gather
 			}
 		}
-		msgs = msgs[:0]
-		for _, p := range batch {
-			msgs = append(msgs, p.msg)
+		if len(batch) == 0 {
+			continue
 		}
 		err := c.commit(msgs)
 		for i, p := range batch {
@@ -148,6 +174,18 @@ func (c *Committer) run() {
 		}
 		clear(msgs)
 	}
+}
+
+// take adds what came out of the queue to a batch, unless its caller has left:
+// a caller that was told of a failure a while ago may have pushed again.
+func (c *Committer) take(p *pending, batch *[]*pending, msgs *[]*Message) {
+	c.waiting.Add(-int64(len(p.msgs)))
+	if err := p.ctx.Err(); err != nil {
+		p.done <- err
+		return
+	}
+	*batch = append(*batch, p)
+	*msgs = append(*msgs, p.msgs...)
 }
 
 func (c *Committer) commit(msgs []*Message) error {

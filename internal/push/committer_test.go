@@ -216,3 +216,57 @@ func (d drained) Accept(_ context.Context, batch []*Message) error {
 	}
 	return nil
 }
+
+func TestCommitAllStaysTogether(t *testing.T) {
+	g := newGate()
+	c := NewCommitter(g, CommitterOptions{BatchMax: 2, QueueMax: 5})
+	defer c.Close()
+	first := commit(t, c, "first", 0)
+	<-g.entered
+	all := make(chan error, 1)
+	msgs := []*Message{{Room: "a"}, {Room: "b"}, {Room: "c"}}
+	go func() { all <- c.CommitAll(context.Background(), msgs) }()
+	eventually(t, "the batch to be queued", func() bool { return c.Queued() == 3 })
+	// What is more than may wait is refused as a whole.
+	if err := c.CommitAll(context.Background(), []*Message{{}, {}, {}}); !errors.Is(err, ErrOverloaded) || c.Queued() != 3 {
+		t.Errorf("%v, %d queued", err, c.Queued())
+	}
+	if err := c.CommitAll(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+	g.leave <- nil
+	if n := <-g.entered; n != 3 {
+		t.Errorf("a group commit of %d, want 3", n)
+	}
+	g.leave <- nil
+	if err := errors.Join(<-first, <-all); err != nil || msgs[0].ID != 2 || msgs[2].ID != 4 {
+		t.Errorf("%v, ids %d to %d", err, msgs[0].ID, msgs[2].ID)
+	}
+}
+
+// Nobody pushes for a caller that has left before its turn.
+func TestCommitLeaves(t *testing.T) {
+	g := newGate()
+	c := NewCommitter(g, CommitterOptions{})
+	defer c.Close()
+	first := commit(t, c, "first", 0)
+	<-g.entered
+	ctx, leave := context.WithCancel(context.Background())
+	gone := make(chan error, 1)
+	go func() { gone <- c.Commit(ctx, &Message{Room: "gone"}) }()
+	eventually(t, "the push to be queued", func() bool { return c.Queued() == 1 })
+	leave()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	g.leave <- nil
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	last := commit(t, c, "last", 0)
+	<-g.entered
+	g.leave <- nil
+	if err := <-last; err != nil || len(g.got) != 2 || g.got[1].Room != "last" {
+		t.Errorf("%v, accepted %d", err, len(g.got))
+	}
+}

@@ -28,6 +28,9 @@ type Message struct {
 	Except       *string
 	From         *string
 	Extra        *string
+
+	// Once is kept in the group commit of the message; nil for none.
+	Once *Once
 }
 
 // ExtraLost is the value of extra that simulates a loss: stored and counted,
@@ -45,22 +48,24 @@ func (m *Message) ExceptID() string {
 	return *m.Except
 }
 
-// Fields are the stored fields of the record (light-push-wire.md 1.4.4), in a
-// fixed order: name, value, name, value …; counters start at zero.
-func (m *Message) Fields() []string {
-	fields := []string{
-		"id", strconv.FormatInt(m.ID, 10),
-		"namespace", m.Namespace,
-		"room", m.Room,
-		"pushData", string(m.PushData),
-		"sendDate", strconv.FormatInt(m.SendDate, 10),
-		"expire", m.Expire,
-		FieldExpireAt, strconv.FormatInt(m.ExpireAt, 10),
+// AppendFields appends the stored fields of the record (light-push-wire.md
+// 1.4.4) in a fixed order: name, value, name, value …; counters start at zero.
+// Values are strings, pointers to strings of m, bytes and integers: in a batch
+// most of the work would be to make interfaces of copies.
+func (m *Message) AppendFields(fields []any) []any {
+	fields = append(fields,
+		"id", m.ID,
+		"namespace", &m.Namespace,
+		"room", &m.Room,
+		"pushData", []byte(m.PushData),
+		"sendDate", m.SendDate,
+		"expire", &m.Expire,
+		FieldExpireAt, m.ExpireAt,
 		FieldOnline, "0",
 		FieldAck, "0",
 		FieldAckIOS, "0",
 		FieldAckAndroid, "0",
-	}
+	)
 	if m.LeaveMessage != nil {
 		fields = append(fields, "leaveMessage", strconv.FormatBool(*m.LeaveMessage))
 	}
@@ -69,7 +74,7 @@ func (m *Message) Fields() []string {
 		value *string
 	}{{"apnsName", m.APNsName}, {"except", m.Except}, {"from", m.From}, {"extra", m.Extra}} {
 		if opt.value != nil {
-			fields = append(fields, opt.name, *opt.value)
+			fields = append(fields, opt.name, opt.value)
 		}
 	}
 	return fields

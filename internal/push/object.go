@@ -83,6 +83,21 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
+// isCompact reports that valid JSON has no white space between its tokens.
+func isCompact(b []byte) bool {
+	for i := 0; i < len(b); {
+		switch b[i] {
+		case '"':
+			i = skipString(b, i)
+			continue
+		case ' ', '\t', '\n', '\r':
+			return false
+		}
+		i++
+	}
+	return true
+}
+
 // skipString returns the index after the string that starts at i.
 func skipString(b []byte, i int) int {
 	for i++; i < len(b); i++ {

@@ -120,6 +120,9 @@ func pushData(f input.Fields) (json.RawMessage, error) {
 	if len(trimmed) == 0 || (trimmed[0] != '{' && trimmed[0] != '[') {
 		return nil, ErrPushData
 	}
+	if isCompact(trimmed) { // and valid: it was parsed
+		return bytes.Clone(trimmed), nil
+	}
 	var compact bytes.Buffer
 	compact.Grow(len(trimmed))
 	if err := json.Compact(&compact, trimmed); err != nil {

@@ -30,3 +30,21 @@ func (s *Service) Push(ctx context.Context, ns *namespace.Namespace, req Request
 	}
 	return msg.ID, nil
 }
+
+// PushAll makes reqs durable in one group commit and returns their ids, in
+// order. once, which may be nil, is kept with them.
+func (s *Service) PushAll(ctx context.Context, ns *namespace.Namespace, reqs []Request, once *Once) ([]int64, error) {
+	now := s.now()
+	msgs := make([]*Message, len(reqs))
+	for i := range reqs {
+		msgs[i] = reqs[i].Message(ns.Key, now)
+	}
+	if once != nil && len(msgs) > 0 {
+		once.messages = msgs
+		msgs[len(msgs)-1].Once = once
+	}
+	if err := s.committer.CommitAll(ctx, msgs); err != nil {
+		return nil, err
+	}
+	return idsOf(msgs), nil
+}

@@ -27,7 +27,7 @@ func (s *Store) Accept(ctx context.Context, batch []*push.Message) error {
 	}
 	nodes, prepared, err := s.prepare(ctx, batch)
 	if err != nil {
-		return fmt.Errorf("accept %d messages: %w", len(batch), err)
+		return fmt.Errorf("accept %d messages: %w: %w", len(batch), push.ErrNothingDone, err)
 	}
 	ops := make([]*op, 0, 4*len(batch)+8)
 	for _, m := range batch {
@@ -41,21 +41,27 @@ func (s *Store) Accept(ctx context.Context, batch []*push.Message) error {
 	for _, m := range batch {
 		ops = s.appendDeliveries(ops, m, nodes[place{m.Namespace, m.Room}])
 	}
-	checks := s.indexOps(batch)
-	for _, o := range append(ops, checks.ops...) {
+	// Answers come last: who repeats a request rather pushes twice than hears
+	// of a message that is not there.
+	answers, checks := s.onceOps(batch), s.indexOps(batch)
+	if !s.opt.Cluster {
+		ops, answers = append(ops, answers...), nil
+	}
+	behind := answers // of the writes, in order
+	if s.recovers() {
+		behind = append(behind, checks.ops...)
+	}
+	for _, o := range slices.Concat(ops, behind) {
 		o.once = true
 	}
 	// Every reply is checked by run; the nil of a stream that is gone is
 	// fine: a dead node has nobody to deliver to.
-	switch {
-	case !s.recovers():
-		err = s.run(ctx, ops...)
-	case s.opt.Cluster: // servers keep no order among each other
+	if s.opt.Cluster { // servers keep no order among each other
 		if err = s.run(ctx, ops...); err == nil {
-			err = s.run(ctx, checks.ops...)
+			err = s.run(ctx, behind...)
 		}
-	default:
-		err = s.run(ctx, append(ops, checks.ops...)...)
+	} else {
+		err = s.run(ctx, append(ops, behind...)...)
 	}
 	if err == nil && s.recovers() {
 		err = s.deliverLate(ctx, batch, nodes, checks)
@@ -157,13 +163,8 @@ func microsOf(o *op) int64 {
 // appendRecord appends the record of m.
 func (s *Store) appendRecord(ops []*op, m *push.Message) []*op {
 	key := s.keys.message(strconv.FormatInt(m.ID, 10))
-	fields := m.Fields()
-	set := make([]any, 0, 2+len(fields))
-	set = append(set, "HSET", key)
-	for _, f := range fields {
-		set = append(set, f)
-	}
-	return append(ops, do(set...), do("PEXPIREAT", key, m.ExpireAt))
+	set := append(make([]any, 0, 32), "HSET", key)
+	return append(ops, do(m.AppendFields(set)...), do("PEXPIREAT", key, m.ExpireAt))
 }
 
 // appendDeliveries appends the stream entries of m for nodes; none for a lost

@@ -3,6 +3,7 @@ package store_test
 import (
 	"github.com/lightpush/lightpush/connector/session"
 	"github.com/lightpush/lightpush/internal/bus"
+	"github.com/lightpush/lightpush/internal/console"
 	"github.com/lightpush/lightpush/internal/maintenance"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/node"
@@ -22,5 +23,6 @@ var (
 	_ report.Store      = (*store.Store)(nil)
 	_ queue.Store       = (*store.Store)(nil).Queues()
 	_ maintenance.Store = (*store.Store)(nil)
+	_ console.Store     = (*store.Store)(nil)
 	_ session.Nodes     = (*bus.Sender)(nil)
 )

@@ -11,10 +11,10 @@
 // what names a thing for cleaning up is written before the thing and removed
 // after it.
 //
-// A Store owns its Redis clients and one goroutine, which keeps the lists of
-// rooms up to date, between Open and Close. All methods are safe for
-// concurrent use; each runs under the shorter of its context's and the
-// store's timeout.
+// A Store owns its Redis clients and two goroutines, which keep the lists of
+// rooms and the counters of deliveries and acks up to date, between Open and
+// Close. All methods are safe for concurrent use; each runs under the shorter
+// of its context's and the store's timeout.
 //
 // It imports the domain packages whose interfaces it implements, internal/bus
 // for the form of stream entries, and go-redis.

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -14,7 +16,9 @@ type keys struct{ prefix string }
 func (k keys) namespaces() string { return k.prefix + "nsp" } // hash: namespace → configuration
 func (k keys) messageID() string  { return k.prefix + "id" }  // counter of all messages
 func (k keys) nodes() string      { return k.prefix + "nodes" }
-func (k keys) admin() string      { return k.prefix + "admin" } // hash of a generated password
+func (k keys) admin() string      { return k.prefix + "admin" }   // hash of a generated password
+func (k keys) cluster() string    { return k.prefix + "cluster" } // secret the nodes share
+func (k keys) addresses() string  { return k.prefix + "nodeat" }  // hash: node → host:port for other nodes
 
 func (k keys) lock(node string) string        { return k.prefix + "lock:{" + node + "}" }
 func (k keys) connections(node string) string { return k.prefix + "k:{" + node + "}" }
@@ -62,6 +66,8 @@ type nsKeys struct {
 	log     string // stream of what was pushed where lately, for recovery
 	geo     string // positions of connected devices, by client id
 	base    string
+
+	platforms string // hash: platform → online devices, as their ids tell it
 }
 
 func (k keys) namespace(ns string) nsKeys {
@@ -69,6 +75,7 @@ func (k keys) namespace(ns string) nsKeys {
 	return nsKeys{
 		online: base + ":on", users: base + ":users", rooms: base + ":rooms",
 		seen: base + ":seen", history: base + ":hist", log: base + ":log", geo: base + ":geo", base: base,
+		platforms: base + ":pf",
 	}
 }
 
@@ -76,6 +83,13 @@ func (k keys) namespace(ns string) nsKeys {
 type bucket struct {
 	key     string
 	expires int64 // ms
+}
+
+// once is the answer to a request that its caller may repeat: p|request|owner
+// while it is under way, d|request|answer when it is done.
+func (k keys) once(ns, key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return k.prefix + "i:{" + escape(ns) + "|" + hex.EncodeToString(sum[:16]) + "}"
 }
 
 // buckets are the minute, hour and day counters that t is in. They are named

@@ -187,3 +187,5 @@ func check(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+func zMember(score float64, member string) redis.Z { return redis.Z{Score: score, Member: member} }

@@ -16,7 +16,7 @@ func (s *Store) Beat(ctx context.Context, node string, ttl time.Duration) (known
 		return false, err
 	}
 	add := do("ZADD", s.keys.nodes(), s.opt.Now().Add(ttl).UnixMilli(), node)
-	if err := s.run(ctx, add); err != nil {
+	if err := s.run(ctx, append(s.advertiseOps(node), add)...); err != nil {
 		return false, fmt.Errorf("renew lease of node %s: %w", node, err)
 	}
 	return add.integer() == 0, nil
@@ -29,6 +29,7 @@ func (s *Store) Drop(ctx context.Context, node string) error {
 		do("UNLINK", s.keys.farewells(node)),
 		do("UNLINK", s.keys.connections(node)),
 		do("UNLINK", bus.StreamKey(s.opt.Prefix, node)),
+		do("HDEL", s.keys.addresses(), node),
 		do("ZREM", s.keys.nodes(), node),
 		do("UNLINK", s.keys.lock(node)))
 	if err != nil {

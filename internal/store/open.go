@@ -62,6 +62,10 @@ type Options struct {
 	// before its offline delivery begins (worker_message_timeout).
 	OfflineDelay time.Duration
 
+	// OnceWindow is how long the answer to a request with a key is kept
+	// (idempotency_window); 1 hour.
+	OnceWindow time.Duration
+
 	// OnError hears of failures of the background work, which is tried
 	// again; may be nil.
 	OnError func(error)
@@ -81,6 +85,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.HistoryMax <= 0 {
 		o.HistoryMax = 1_000
+	}
+	if o.OnceWindow <= 0 {
+		o.OnceWindow = time.Hour
 	}
 	if o.OnError == nil {
 		o.OnError = func(error) {}
@@ -115,9 +122,11 @@ type Store struct {
 	sender  *bus.Sender
 	shared  *redis.AutoPipeliner // see runShared
 	rooms   *roomLists
+	tallies *tallies
 	people  *people // nil when nothing is announced
 	recent  *recent // logs of namespaces, as far as somebody asked for them
 	letters letters
+	address advertised
 	origin  uint64 // of this process, in the logs
 
 	settleTime time.Duration // tests shorten it
@@ -145,6 +154,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("connect to Redis: %w", err)
 	}
 	s.rooms = newRoomLists(s)
+	s.tallies = newTallies(s)
 	if o.PeopleMax > 0 {
 		s.people = newPeople(s)
 	}
@@ -156,6 +166,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // Close writes what is pending and closes the connections.
 func (s *Store) Close() error {
 	s.rooms.close()
+	s.tallies.close()
 	s.people.close()
 	s.recent.close()
 	_ = s.shared.Close() // runs what was submitted
@@ -209,5 +220,9 @@ func newClient(o Options) redis.UniversalClient {
 		u.Addrs, u.MasterName = o.Sentinels, o.SentinelMaster
 		u.SentinelUsername, u.SentinelPassword = o.SentinelUsername, o.SentinelPassword
 	}
-	return redis.NewUniversalClient(u)
+	rdb := redis.NewUniversalClient(u)
+	if cluster, ok := rdb.(*redis.ClusterClient); ok {
+		cluster.AddHook(&topologyHook{cluster: cluster})
+	}
+	return rdb
 }

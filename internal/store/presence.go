@@ -87,7 +87,7 @@ func (s *Store) enter(ctx context.Context, m client.Member, rooms []string, aske
 	ns := s.keys.namespace(m.Namespace)
 	list := do("ZADD", s.keys.connections(m.Node), m.Gen, encodeMember(m))
 	hold := s.holdOp(m, s.sessionArg(m), rooms)
-	enter := nsEnter.call([]string{ns.online, ns.users, ns.seen}, m.ClientID, m.Gen, m.UserID, s.nowMillis())
+	enter := nsEnter.call([]string{ns.online, ns.users, ns.seen, ns.platforms}, m.ClientID, m.Gen, m.UserID, s.nowMillis(), client.PlatformIn(m.ClientID))
 	joins := s.joinOps(m, rooms)
 	ops := append(s.farewellOps(m), list, hold, enter)
 	ops = append(ops, joins...)
@@ -107,7 +107,7 @@ func (s *Store) enter(ctx context.Context, m client.Member, rooms []string, aske
 		s.announceJoins(m, rooms, joins)
 		return slices.ContainsFunc(ask, func(o *op) bool { return o.integer() == 1 }), nil
 	}
-	leave := nsLeave.call([]string{ns.online, ns.users, ns.geo}, m.ClientID, m.Gen)
+	leave := nsLeave.call([]string{ns.online, ns.users, ns.geo, ns.platforms}, m.ClientID, m.Gen, client.PlatformIn(m.ClientID))
 	if err := s.undo(ctx, m, rooms, joins, append(s.unlistOps(m), leave)...); err != nil {
 		return false, fmt.Errorf("enter %s: %w", m.ClientID, err)
 	}
@@ -188,7 +188,7 @@ func (s *Store) releaseOps(m client.Member, leaves []*op, reason, session string
 	ops := make([]*op, 0, len(leaves)+3)
 	ops = append(ops,
 		clientRelease.call([]string{s.keys.client(m.Namespace, m.ClientID)}, m.Gen, s.nowMillis(), reason, session),
-		nsLeave.call([]string{ns.online, ns.users, ns.geo}, m.ClientID, m.Gen))
+		nsLeave.call([]string{ns.online, ns.users, ns.geo, ns.platforms}, m.ClientID, m.Gen, client.PlatformIn(m.ClientID)))
 	ops = append(ops, leaves...)
 	return ops, s.unlist(m)
 }

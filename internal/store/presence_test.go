@@ -176,6 +176,7 @@ func TestLeave(t *testing.T) {
 		if got := must[[]room.Count](t)(s.RoomCounts(ctx, "/a", []string{"r"}))[0]; got != (room.Count{}) {
 			t.Errorf("after leaving: %+v", got)
 		}
+		check(t, s.rooms.flush(ctx)) // the list of rooms follows a moment later
 		for _, k := range keysLeft(t, s) {
 			if strings.HasPrefix(k, "r:") || strings.HasSuffix(k, ":rooms") {
 				t.Errorf("%s is left", k)

@@ -165,7 +165,7 @@ func (s *Store) purgeRealtime(ctx context.Context, ns string, step Step) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, do("UNLINK", k.online, k.users, k.rooms, k.geo))
+	return s.run(ctx, do("UNLINK", k.online, k.users, k.rooms, k.geo, k.platforms))
 }
 
 // eachListedRoom runs a command for every room that is listed as having

@@ -79,12 +79,12 @@ func (s *Store) Members(ctx context.Context, acks []push.Ack, rooms []string) ([
 
 // Record implements push.ReceiptStore: one script per message.
 func (s *Store) Record(ctx context.Context, batches []push.ReceiptBatch) error {
-	ops := make([]*op, 0, len(batches))
-	for _, b := range batches {
+	ops, of := make([]*op, 0, len(batches)), make([]int, 0, len(batches))
+	for i, b := range batches {
 		delivered, acks := b.Delivered, b.Acks
 		for { // at least once, for the deliveries
 			n := min(len(acks), ackChunk)
-			ops = append(ops, s.recordOp(b.MessageID, delivered, acks[:n]))
+			ops, of = append(ops, s.recordOp(b.MessageID, delivered, acks[:n])), append(of, i)
 			delivered, acks = 0, acks[n:]
 			if len(acks) == 0 {
 				break
@@ -93,6 +93,12 @@ func (s *Store) Record(ctx context.Context, batches []push.ReceiptBatch) error {
 	}
 	if err := s.runChunks(ctx, ops); err != nil {
 		return fmt.Errorf("record receipts: %w", err)
+	}
+	for i, o := range ops { // an ack counts where it is new
+		s.tallies.add(batches[of[i]].Namespace, 0, max(o.integer(), 0))
+	}
+	for _, b := range batches {
+		s.tallies.add(b.Namespace, b.Delivered, 0)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -40,6 +41,11 @@ type Devices interface {
 // passwords never fit.
 type AdminAuth interface {
 	Verify(name, password string) bool
+	// Named reports that the account has that name.
+	Named(name string) bool
+	// Mark stands for the credential that is valid now and changes with it;
+	// as secret as a password.
+	Mark() string
 }
 
 // Observer hears of every answer, for metrics. Implementations must be fast
@@ -64,8 +70,24 @@ type Options struct {
 	Rules      push.Rules
 	// Maintenance removes data; nil: its routes answer FailUnavailable.
 	Maintenance Maintenance
+	// Batches accepts batches of pushes, and pushes with a key; nil: they are
+	// answered FailUnavailable.
+	Batches Batches
+	// BatchMax is how many pushes one batch may have; 500.
+	BatchMax int
+
 	// Queues are the durable queues; nil: their routes answer FailUnavailable.
 	Queues Queues
+
+	// Console is what the web console needs; nil: its routes answer
+	// FailUnavailable and there are no sessions.
+	Console *ConsoleOptions
+
+	// Access is about who may connect and call; nil: its routes answer
+	// FailUnavailable.
+	Access *AccessOptions
+	// RequestsPerSecond of one credential; 0 for no limit.
+	RequestsPerSecond int
 
 	// APNs sends test notifications; nil: their route answers FailUnavailable.
 	APNs Prober
@@ -100,9 +122,12 @@ type API struct {
 	o        Options
 	engine   *gin.Engine
 	paths    paths
-	origins  origins
+	origins  atomic.Pointer[origins]
 	failures *failures
 	probes   *probes
+	console  *consoleParts // nil when there is none
+	rates    *rates
+	keyUses  keyUses
 }
 
 // New returns the handler, or an error that names what o lacks.
@@ -125,9 +150,14 @@ func New(o Options) (*API, error) {
 	a := &API{
 		o:        o,
 		paths:    newPaths(routes),
-		origins:  newOrigins(o.AllowedOrigins),
 		failures: newFailures(o.FailuresPerMinute, o.Now),
 		probes:   newProbes(o.ProbesPerMinute),
+		rates:    newRates(o.RequestsPerSecond, o.Now),
+	}
+	a.SetAllowedOrigins(o.AllowedOrigins)
+	var err error
+	if a.console, err = newConsole(&o); err != nil {
+		return nil, err
 	}
 	a.engine = a.newEngine()
 	return a, nil
@@ -142,6 +172,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.ListMax <= 0 {
 		o.ListMax = 500
+	}
+	if o.BatchMax <= 0 {
+		o.BatchMax = 500
 	}
 	if o.RoomsMax <= 0 {
 		o.RoomsMax = 100

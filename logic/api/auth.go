@@ -10,6 +10,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/lightpush/lightpush/internal/apikey"
+	"github.com/lightpush/lightpush/internal/console"
 	"github.com/lightpush/lightpush/internal/namespace"
 )
 
@@ -19,15 +21,24 @@ const authorizationMax = 4096
 
 // authorize checks the credential a scope asks for and returns the caller's
 // namespace on tenant routes (light-push-wire.md 1.2).
-func (a *API) authorize(c *gin.Context, s scope) (*namespace.Namespace, error) {
+//
+// Without an Authorization header the cookie of the console stands in for it;
+// changes says that the request does more than look.
+func (a *API) authorize(c *gin.Context, s scope, changes bool) (*namespace.Namespace, error) {
 	if s == public {
 		return nil, nil
 	}
 	header := c.Request.Header.Get("Authorization")
 	if header == "" {
+		if _, err := c.Request.Cookie(sessionCookie); err == nil {
+			return a.authorizeSession(c, s, changes)
+		}
 		return nil, FailNeedAuthorization
 	}
 	ex := exchangeOf(c)
+	if text, ok := strings.CutPrefix(header, bearer); ok && apikey.IsText(text) {
+		return a.authorizeKey(c, ex, s, text, changes)
+	}
 	name, password, ok := parseCredential(header)
 	if s == admin {
 		if !ok {
@@ -59,7 +70,7 @@ func (a *API) authorizeTenant(c *gin.Context, ex *exchange, name, password strin
 	if err := a.loginResult(c, false, err, wait); err != nil {
 		return nil, err
 	}
-	ex.caller = ns.Key
+	ex.caller, ex.actor, ex.role = ns.Key, ns.Key, console.Owner
 	return ns, nil
 }
 
@@ -73,7 +84,7 @@ func (a *API) authorizeAdmin(c *gin.Context, ex *exchange, name, password string
 	if err := a.loginResult(c, true, err, wait); err != nil {
 		return err
 	}
-	ex.caller = "admin"
+	ex.caller, ex.actor, ex.role = "admin", name, console.Admin
 	return nil
 }
 
@@ -105,7 +116,8 @@ func cutNamespace(name string) (admin, key string, ok bool) {
 }
 
 func isWrongCredential(err error) bool {
-	return errors.Is(err, namespace.ErrNotFound) || errors.Is(err, namespace.ErrPassword) || errors.Is(err, FailAdmin)
+	return errors.Is(err, namespace.ErrNotFound) || errors.Is(err, namespace.ErrPassword) || errors.Is(err, FailAdmin) ||
+		errors.Is(err, FailAPIKey)
 }
 
 // loginResult counts a failed login and says when to come back after too many.

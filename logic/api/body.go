@@ -82,6 +82,7 @@ func (a *API) readAll(c *gin.Context, limit int64) ([]byte, error) {
 	if int64(b.Len()) > limit {
 		return nil, a.tooLarge(c)
 	}
+	exchangeOf(c).body = b.Bytes()
 	return b.Bytes(), nil
 }
 

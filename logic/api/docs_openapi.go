@@ -98,7 +98,9 @@ func readRoute(method, path string, item, operation node) docsRoute {
 	}
 	for _, requirement := range operation.at("security").items() {
 		for _, scheme := range requirement.pairs() {
-			r.Credential = scheme.key
+			if r.Credential == "" { // a session of the console may stand in
+				r.Credential = scheme.key
+			}
 		}
 	}
 	for _, list := range []node{item.at("parameters"), operation.at("parameters")} {

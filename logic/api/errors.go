@@ -5,7 +5,11 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/lightpush/lightpush/internal/apikey"
+	clientauth "github.com/lightpush/lightpush/internal/auth"
+	"github.com/lightpush/lightpush/internal/callback"
 	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/console"
 	"github.com/lightpush/lightpush/internal/input"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
@@ -39,6 +43,18 @@ var (
 	// Too many failed logins for this name from this address: repeat after
 	// Retry-After seconds, with the right credential.
 	FailTooManyLogins = &Failure{http.StatusTooManyRequests, 1005, "too many failed logins, try again later"}
+	// The cookie of the console names no session (any more): log in again.
+	FailSession = &Failure{http.StatusUnauthorized, 1006, "session expired"}
+	// A change by cookie without its token, or a page of another origin.
+	FailCSRF = &Failure{http.StatusForbidden, 1007, "csrf token invalid"}
+	FailRole = &Failure{http.StatusForbidden, 1008, "role may not do this"}
+
+	// An API key that is none, or is no more.
+	FailAPIKey = &Failure{http.StatusUnauthorized, 1009, "api key invalid"}
+	// The scope of the API key does not hold this.
+	FailKeyScope = &Failure{http.StatusForbidden, 1010, "api key may not do this"}
+	// Too many requests with this credential: repeat after Retry-After seconds.
+	FailTooManyRequests = &Failure{http.StatusTooManyRequests, 1011, "too many requests, try again later"}
 
 	// The request itself: the caller must change it.
 	FailBadRequest = &Failure{http.StatusBadRequest, 1101, "Bad Request"}
@@ -48,6 +64,13 @@ var (
 	// Too many test notifications of this namespace: repeat after
 	// Retry-After seconds.
 	FailTooManyTests = &Failure{http.StatusTooManyRequests, 1104, "too many test notifications, try again later"}
+
+	// Idempotency-Key: the first is no key at all; of the second an attempt is
+	// under way or has died, repeat after Retry-After seconds; the third was
+	// used for another request, and nothing was done.
+	FailKey      = &Failure{http.StatusBadRequest, 1105, "Idempotency-Key must be 1 to 255 printable characters of ASCII"}
+	FailKeyBusy  = &Failure{http.StatusConflict, 1106, "a request with this Idempotency-Key is under way, try again later"}
+	FailKeyReuse = &Failure{http.StatusUnprocessableEntity, 1107, "this Idempotency-Key was used for another request"}
 
 	// The server: repeat after Retry-After seconds. Overloaded means that
 	// nothing was done; after Unavailable a push may have been accepted.
@@ -66,8 +89,9 @@ var (
 // Failures lists the failures with a code of their own, for the documentation
 // test.
 var Failures = []*Failure{
-	FailNeedAuthorization, FailUnknownNamespace, FailPassword, FailAdmin, FailTooManyLogins,
-	FailBadRequest, FailNotFound, FailTooLarge, FailTooManyTests,
+	FailNeedAuthorization, FailUnknownNamespace, FailPassword, FailAdmin, FailTooManyLogins, FailSession, FailCSRF, FailRole,
+	FailAPIKey, FailKeyScope, FailTooManyRequests,
+	FailBadRequest, FailNotFound, FailTooLarge, FailTooManyTests, FailKey, FailKeyBusy, FailKeyReuse,
 	FailOverloaded, FailUnavailable, FailBusy, FailTransferBusy, FailInternal,
 }
 
@@ -89,6 +113,8 @@ var known = []struct {
 	{push.ErrExpireInvalid, nil},
 	{push.ErrOverloaded, FailOverloaded},
 	{push.ErrClosed, FailOverloaded},
+	{push.ErrOnceBusy, FailKeyBusy},
+	{push.ErrOnceOther, FailKeyReuse},
 	{errNoID, nil},
 	{errNoRoom, nil},
 	{client.ErrUnknown, nil},
@@ -108,9 +134,16 @@ var known = []struct {
 	{namespace.ErrNotOffline, nil},
 	{namespace.ErrBusy, FailBusy},
 	{errNoKey, nil},
+	{apikey.ErrUnknown, nil},
+	{apikey.ErrFull, nil},
+	{clientauth.ErrRevocationsFull, nil},
 	{report.ErrNoMessage, nil},
 	{report.ErrCursor, nil},
 	{report.ErrState, nil},
+	{console.ErrCursor, nil},
+	{console.ErrSession, FailSession},
+	{callback.ErrNoCallback, nil},
+	{client.ErrMutesFull, nil},
 	{input.ErrSyntax, FailBadRequest},
 	{input.ErrNotObject, FailBadRequest},
 	{context.DeadlineExceeded, FailUnavailable},

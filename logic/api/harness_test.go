@@ -61,14 +61,16 @@ const (
 
 // passwordHash is what namespace.HashPassword makes of password, at the lowest
 // cost: every server of the tests verifies it once.
-var passwordHash = sync.OnceValue(func() string {
+var passwordHash = sync.OnceValue(func() string { return cheapHash(password) })
+
+func cheapHash(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	hash, err := bcrypt.GenerateFromPassword([]byte(base64.StdEncoding.EncodeToString(sum[:])), bcrypt.MinCost)
 	if err != nil {
 		panic(err)
 	}
 	return string(hash)
-})
+}
 
 // namespaces is a namespace.Store in memory.
 type namespaces struct {
@@ -148,6 +150,8 @@ var errHang = errors.New("hang")
 type administrator struct{}
 
 func (administrator) Verify(name, password string) bool { return name+":"+password == adminOK }
+func (administrator) Named(name string) bool            { return name == "root" }
+func (administrator) Mark() string                      { return adminOK }
 
 // observations counts what the Observer hears.
 type observations struct {

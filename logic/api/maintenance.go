@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -69,6 +70,7 @@ func (a *API) purge(ctx context.Context, c *call, key string, p namespace.Purge)
 		return nil, err
 	}
 	a.o.Logger.Info().Str("request", c.id).Str("namespace", key).Str("purge", string(p)).Bool("done", done).Msg("namespace cleared")
+	c.note("namespace."+string(p), key, "", "")
 	if !done {
 		return unfinished{empty{}}, nil
 	}
@@ -91,6 +93,7 @@ func (a *API) clearLegacy(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	a.o.Logger.Info().Str("request", c.id).Str("namespace", key).Int("clients", len(ids)).Bool("done", done).Msg("legacy clients forgotten")
+	c.note("namespace.clear-legacy", key, "", strconv.Itoa(len(ids))+" clients")
 	if !done {
 		return unfinished{ids}, nil
 	}

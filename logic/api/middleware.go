@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/lightpush/lightpush/internal/address"
+	"github.com/lightpush/lightpush/internal/console"
 )
 
 // exchange is what is known of a request besides its contents.
@@ -23,6 +24,13 @@ type exchange struct {
 	caller  string     // namespace or "admin" once authenticated
 	code    int        // of the refusal, 0 for a success
 	err     error      // why it was refused, for the log
+	body    []byte     // of the request, once it was read
+
+	prefix  string       // before /api in the path that was asked for
+	actor   string       // name of the account
+	role    console.Role // of the account
+	session bool         // it came with the cookie of the console
+	noted   *noted       // for the audit log; nil for nothing
 }
 
 const exchangeKey = "lightpush.exchange"
@@ -35,10 +43,11 @@ func (a *API) begin(c *gin.Context) {
 		id: newRequestID(), started: time.Now(),
 		address: address.Client(c.Request.RemoteAddr, c.Request.Header.Values("X-Forwarded-For"), a.o.TrustedProxies),
 	}
+	ex.prefix, _ = c.Request.Context().Value(prefixKey{}).(string)
 	c.Set(exchangeKey, ex)
 	h := c.Writer.Header()
 	h.Set("X-Request-Id", ex.id)
-	a.origins.setHeaders(h, c.Request.Header.Get("Origin"))
+	a.origins.Load().setHeaders(h, c.Request.Header.Get("Origin"))
 	defer a.finish(c, ex)
 	defer a.recover(c, ex)
 	c.Next()

@@ -34,6 +34,7 @@ func (a *API) save(ctx context.Context, c *call, own string) (any, error) {
 		return nil, err
 	}
 	a.o.Logger.Info().Str("request", c.id).Str("by", c.caller).Str("namespace", patch.Key).Msg("namespace saved")
+	c.note("namespace.save", patch.Key, "", changedFields(fields, patch))
 	return empty{}, nil
 }
 

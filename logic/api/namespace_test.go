@@ -16,11 +16,11 @@ import (
 
 // The records of newServer as the API shows them.
 const (
-	shownDemo   = `{"key":"/demo","name":"Demo <&>","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","apns_env":"production","token_key":"******"}],"update_date":"1795165647740","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
-	shownOther  = `{"key":"/other","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
-	shownClosed = `{"key":"/closed","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"2","client_ip":"","callback_auth":null,"offline":"on","client_push":"on","join_foreign_user_room":"","callback_secret":null`
-	shownBare   = `{"key":"/bare","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"3","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
-	shownRoot   = `{"key":"/","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"4","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null`
+	shownDemo   = `{"key":"/demo","name":"Demo <&>","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","apns_env":"production","token_key":"******"}],"update_date":"1795165647740","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""`
+	shownOther  = `{"key":"/other","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""`
+	shownClosed = `{"key":"/closed","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"2","client_ip":"","callback_auth":null,"offline":"on","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""`
+	shownBare   = `{"key":"/bare","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"3","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""`
+	shownRoot   = `{"key":"/","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"4","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""`
 )
 
 func TestOwnNamespace(t *testing.T) {
@@ -82,12 +82,12 @@ func TestSaveNamespace(t *testing.T) {
 	}
 	s.do(t, "POST", path, auth(adminOK), jsonBody(`{"key":"new","name":"新","auth_passwd":"a:b:c","offline":"on","client_ip":"1.2.3.4","roomCount":1,"PasswdHash":"x"}`)).
 		want(t, "create", 200, "{}")
-	const shownNew = `{"key":"/new","name":"新","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1800000000000","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null}`
+	const shownNew = `{"key":"/new","name":"新","connect_callback":null,"disconnect_callback":null,"auth_passwd":"******","apns_list":null,"update_date":"1800000000000","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""}`
 	s.do(t, "GET", "/api/auth/namespace", auth("/new:a:b:c")).want(t, "created", 200, shownNew) // at once, with colons, online
 	s.do(t, "POST", path, auth(adminOK), formBody("key=/new&offline=on&connect_callback=https://example.com/in&callback_auth=token&apns_list[0][name]=default&apns_list[0][token_keyId]=k&apns_list[0][token_teamId]=t&apns_list[0][token_key]="+url.QueryEscape(key))).
 		want(t, "update", 200, "{}")
 	s.do(t, "GET", "/api/auth/namespace", auth("/new:a:b:c")).want(t, "updated", 200,
-		`{"key":"/new","name":"新","connect_callback":"https://example.com/in","disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","token_key":"******","token_keyId":"k","token_teamId":"t"}],"update_date":"1800000000001","client_ip":"","callback_auth":"******","offline":"on","client_push":"on","join_foreign_user_room":"","callback_secret":null}`)
+		`{"key":"/new","name":"新","connect_callback":"https://example.com/in","disconnect_callback":null,"auth_passwd":"******","apns_list":[{"name":"default","token_key":"******","token_keyId":"k","token_teamId":"t"}],"update_date":"1800000000001","client_ip":"","callback_auth":"******","offline":"on","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""}`)
 
 	// Reading a record, changing a field and saving all of it keeps the secrets.
 	record := s.do(t, "GET", "/api/auth/namespace", auth("/new:a:b:c")).body

@@ -147,7 +147,7 @@ func TestDocumentHasExactlyTheRoutes(t *testing.T) {
 	for path, item := range document.Paths.Map() {
 		for method, operation := range item.Operations() {
 			got = append(got, method+" "+path)
-			wantSecurity := map[scope]string{tenant: "namespace", admin: "admin"}[scopeOf(path)]
+			wantSecurity := map[scope]string{tenant: "namespace session", admin: "admin session"}[scopeOf(path)]
 			var security []string
 			if operation.Security != nil {
 				for _, requirement := range *operation.Security {

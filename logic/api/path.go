@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -44,6 +45,9 @@ func (p paths) canonical(r *http.Request) *http.Request {
 	if path == r.URL.EscapedPath() {
 		return r
 	}
+	if prefix := r.URL.EscapedPath(); len(prefix) > len(externalPrefix) && withoutPrefix(prefix) != prefix {
+		r = r.WithContext(context.WithValue(r.Context(), prefixKey{}, prefix[:len(externalPrefix)]))
+	}
 	u := *r.URL
 	u.RawPath = path
 	var err error
@@ -54,6 +58,9 @@ func (p paths) canonical(r *http.Request) *http.Request {
 	c.URL = &u
 	return &c
 }
+
+// prefixKey finds the external prefix a request came with.
+type prefixKey struct{}
 
 func withoutPrefix(path string) string {
 	n := len(externalPrefix)

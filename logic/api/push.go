@@ -1,6 +1,10 @@
 package api
 
-import "context"
+import (
+	"context"
+
+	"github.com/lightpush/lightpush/internal/push"
+)
 
 type pushed struct {
 	ID int64 `json:"id"`
@@ -16,6 +20,12 @@ func (a *API) push(ctx context.Context, c *call) (any, error) {
 	req, err := a.o.Rules.Parse(fields, c.ns)
 	if err != nil {
 		return nil, err
+	}
+	if explains(c.gin) {
+		return a.explain(ctx, c, req)
+	}
+	if hasKey(c) {
+		return a.pushOnce(ctx, c, []push.Request{req}, func(ids []int64) any { return pushed{ID: ids[0]} })
 	}
 	id, err := a.o.Push.Push(ctx, c.ns, req)
 	if err != nil {

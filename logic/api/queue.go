@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -129,6 +130,7 @@ func (a *API) requeue(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	a.o.Logger.Info().Str("request", c.id).Str("queue", name).Int64("jobs", moved).Msg("dead jobs requeued")
+	c.note("queue.requeue", "", name, strconv.FormatInt(moved, 10)+" jobs")
 	return requeued{moved}, nil
 }
 

@@ -81,7 +81,7 @@ func (a *API) refuse(c *gin.Context, err error) { a.refuseAs(c, failureOf(err), 
 func (a *API) refuseAs(c *gin.Context, failure *Failure, err error) {
 	ex := exchangeOf(c)
 	ex.code, ex.err = failure.Code, err
-	if failure.Status == http.StatusServiceUnavailable {
+	if failure.Status == http.StatusServiceUnavailable || failure.Status == http.StatusConflict {
 		c.Writer.Header().Set("Retry-After", "1")
 	}
 	body, err := marshal(failure)

@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -27,6 +29,8 @@ type call struct {
 	ns *namespace.Namespace
 	// fields are the body's on POST routes, else nil.
 	fields input.Fields
+	// items are the members of the body on routes that take an array.
+	items []json.RawMessage
 	// text says that the body was plain text, so there are no fields.
 	text bool
 }
@@ -62,6 +66,7 @@ var routes = []route{
 	{http.MethodPost, "/api/auth/login", tenant, (*API).login},
 	{http.MethodPost, "/api/admin/login", admin, (*API).login},
 	{http.MethodPost, "/api/auth/push", tenant, (*API).push},
+	{http.MethodPost, batchPath, tenant, (*API).pushBatch},
 	{http.MethodGet, "/api/auth/report/push", tenant, (*API).history},
 	{http.MethodGet, "/api/auth/report/push/:id", tenant, (*API).message},
 	{http.MethodGet, "/api/auth/report/push/:id/receipts", tenant, (*API).receipts},
@@ -88,6 +93,50 @@ var routes = []route{
 	{http.MethodGet, "/api/admin/queue", admin, (*API).queues},
 	{http.MethodGet, "/api/admin/queue/dead", admin, (*API).deadJobs},
 	{http.MethodPost, "/api/admin/queue/requeue", admin, (*API).requeue},
+
+	{http.MethodPost, "/api/console/login", public, withConsole((*API).openSession)},
+	{http.MethodGet, "/api/console/session", public, withConsole((*API).showSession)},
+	{http.MethodPost, "/api/console/logout", public, withConsole((*API).closeSession)},
+	{http.MethodGet, "/api/auth/overview", tenant, withConsole((*API).overview)},
+	{http.MethodGet, "/api/admin/overview", admin, withConsole((*API).adminOverview)},
+	{http.MethodGet, "/api/auth/series", tenant, withConsole((*API).series)},
+	{http.MethodGet, "/api/admin/series", admin, withConsole((*API).adminSeries)},
+	{http.MethodGet, "/api/admin/nodes", admin, withConsole((*API).nodes)},
+	{http.MethodGet, "/api/admin/redis", admin, withConsole((*API).redis)},
+	{http.MethodGet, "/api/admin/audit", admin, withConsole((*API).auditLog)},
+	{http.MethodGet, "/api/auth/rooms", tenant, withConsole((*API).rooms)},
+	{http.MethodGet, "/api/auth/room", tenant, withConsole((*API).room)},
+	{http.MethodGet, "/api/auth/room/clients", tenant, withConsole((*API).roomClients)},
+	{http.MethodGet, "/api/auth/users", tenant, withConsole((*API).users)},
+	{http.MethodGet, "/api/auth/clients", tenant, withConsole((*API).clients)},
+	{http.MethodGet, "/api/auth/device", tenant, withConsole((*API).device)},
+	{http.MethodPost, "/api/auth/device/kick", tenant, withConsole((*API).kickDevice)},
+	{http.MethodPost, "/api/auth/device/mute", tenant, withConsole((*API).muteDevice)},
+	{http.MethodGet, "/api/auth/messages", tenant, withConsole((*API).messages)},
+	{http.MethodPost, "/api/auth/namespace/test-callback", tenant, withConsole((*API).testCallback)},
+
+	{http.MethodGet, "/api/auth/apikeys", tenant, withAccess((*API).listKeys)},
+	{http.MethodPost, "/api/auth/apikeys", tenant, withAccess((*API).createKey)},
+	{http.MethodPost, "/api/auth/apikeys/remove", tenant, withAccess((*API).removeKey)},
+	{http.MethodGet, "/api/auth/revoke", tenant, withAccess((*API).listRevocations)},
+	{http.MethodPost, "/api/auth/revoke", tenant, withAccess((*API).revoke)},
+	{http.MethodPost, "/api/auth/revoke/lift", tenant, withAccess((*API).liftRevocation)},
+}
+
+// changes reports that a request does more than look, so that not every role
+// may send it and a cookie alone is not enough.
+func (r route) changes(c *gin.Context) bool {
+	switch {
+	case strings.HasSuffix(r.path, "/:key"): // also by GET, as light-push had it
+		return true
+	case r.path == "/api/auth/push":
+		return !explains(c)
+	}
+	return changesByMethod(c)
+}
+
+func changesByMethod(c *gin.Context) bool {
+	return c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead
 }
 
 // serve runs one route: credential, body, handler, answer.
@@ -96,12 +145,21 @@ func (a *API) serve(r route) gin.HandlerFunc {
 		ex := exchangeOf(c)
 		in := &call{gin: c, exchange: ex}
 		var err error
-		if in.ns, err = a.authorize(c, r.scope); err != nil {
+		if in.ns, err = a.authorize(c, r.scope, r.changes(c)); err != nil {
+			a.refuse(c, err)
+			return
+		}
+		if err = a.pace(c, ex.caller); err != nil {
 			a.refuse(c, err)
 			return
 		}
 		if r.method == http.MethodPost {
-			if in.fields, in.text, err = a.readBody(c); err != nil {
+			if r.path == batchPath {
+				in.items, err = a.readItems(c)
+			} else {
+				in.fields, in.text, err = a.readBody(c)
+			}
+			if err != nil {
 				a.refuse(c, err)
 				return
 			}
@@ -113,6 +171,7 @@ func (a *API) serve(r route) gin.HandlerFunc {
 			a.refuse(c, err)
 			return
 		}
+		a.auditSuccess(in)
 		a.succeed(c, answer)
 	}
 }
@@ -125,7 +184,7 @@ func (a *API) unknown(c *gin.Context) {
 		a.preflight(c, s)
 		return
 	}
-	if _, err := a.authorize(c, s); err != nil {
+	if _, err := a.authorize(c, s, changesByMethod(c)); err != nil {
 		a.refuse(c, err)
 		return
 	}

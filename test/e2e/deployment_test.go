@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,15 +148,31 @@ func startRoles(t testing.TB, connectors, logics int, env ...string) *deployment
 // startRole starts one process, with more environment, and returns its base URL.
 func (d *deployment) startRole(t testing.TB, role string, i int, redis string, env ...string) string {
 	t.Helper()
+	args := []string{role, "--listen", "127.0.0.1:0"}
+	if redis != "" { // else env says where
+		args = append(args, "--redis", redis)
+	}
 	p := startProcess(t, fmt.Sprintf("%s %d", role, i),
 		append([]string{"LIGHTPUSH_ADMIN_PASSWD=" + d.admin.passwd, "LIGHTPUSH_LOG_FORMAT=json"}, env...),
-		binary, role, "--redis", redis, "--listen", "127.0.0.1:0")
+		binary, args...)
 	p.waitOutput("its ready line and address", func(lines []string) bool {
 		return find(lines, readyLine) != nil && find(lines, addressText) != nil
 	})
 	d.procs = append(d.procs, p)
 	lines, _ := p.output()
 	return "http://" + find(lines, addressText)[1]
+}
+
+// terminate ends all processes, connectors first.
+func (d *deployment) terminate() {
+	var all sync.WaitGroup
+	for i := len(d.procs) - 1; i >= 0; i-- {
+		if i == len(d.apis)-1 {
+			all.Wait()
+		}
+		all.Go(d.procs[i].terminate)
+	}
+	all.Wait()
 }
 
 // waitNamespace waits until a connector has heard of the namespace. The probe has no legal uuid: it is refused either
@@ -190,7 +207,22 @@ func startRedis(t testing.TB) (addr string) {
 		"--dir", t.TempDir(), "--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--daemonize", "no")
 	ready := regexp.MustCompile(`Ready to accept connections`)
 	p.waitOutput("that it is ready", func(lines []string) bool { return find(lines, ready) != nil })
+	redisProcesses.Store(t, p)
+	t.Cleanup(func() { redisProcesses.Delete(t) })
 	return addr
+}
+
+// redisProcesses are the servers of startRedis, by their test.
+var redisProcesses sync.Map
+
+// redisProcess is the one that was started for the test last.
+func redisProcess(t testing.TB) *process {
+	t.Helper()
+	p, ok := redisProcesses.Load(t)
+	if !ok {
+		t.Fatal("no Redis was started for this test")
+	}
+	return p.(*process)
 }
 
 // freeAddress returns a loopback address nobody listens on at the moment.

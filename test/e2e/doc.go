@@ -13,12 +13,15 @@
 //	driver_test.go      the clients' protocol
 //	api_test.go         the REST side
 //	scenario_test.go    what every client must be able to do, against every deployment
+//	fleet_test.go       many clients under a steady push, with a ledger: drain, degraded, Sentinel, Cluster
 //	…                   one file per promise: burst, restart, shutdown, offences, cluster, quick start
 //
 // Settings, all optional:
 //
 //	E2E_BINARY  run this binary instead of building one
 //	E2E_BURST   number of concurrent handshakes in the burst test (default 5000)
+//	E2E_DRAIN   number of clients in the rolling restart (default 5000)
+//	E2E_CROWD   number of clients of the measurement for doc/scaling.md; without it that is skipped
 //
 // The package imports nothing of the product; that keeps it honest about what is visible from outside.
 package e2e
