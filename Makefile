@@ -1,7 +1,7 @@
 # Everything a contributor or CI runs. `make help` lists the targets.
 
 GO       ?= go
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 # Arguments of `make run` and `make chaos-long`, e.g. make run ARGS='--listen 127.0.0.1:8080'
 ARGS     ?=
 
@@ -50,14 +50,14 @@ lint: ## golangci-lint with .golangci.yml
 test-unit: ## unit tests with the race detector; needs nothing but Go
 	@$(PHASE) test-unit $(GO) test -race -count=1 ./...
 
-fuzz: ## run every fuzz target for FUZZTIME (5s)
+fuzz: ## run every fuzz target for FUZZTIME (3s)
 	@$(PHASE) fuzz test/scripts/fuzz.sh $(FUZZTIME)
 
 test-interop: ## the same transcripts to the engine, Node's socket.io and the reference peer in Go
 	@$(PHASE) test-interop $(GO) test -tags interop -count=1 -run 'TestTranscripts|TestPage' ./test/interop
 
 test-e2e: ## the built binary with official clients, Redis and nginx
-	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -v -timeout 15m ./test/e2e/...
+	@$(PHASE) test-e2e $(GO) test -tags e2e -count=1 -p 1 -v -timeout 30m ./test/e2e/...
 
 console: ## build adminui/dist from adminui/web (commit both)
 	npm ci --prefix adminui/web --no-audit --no-fund
