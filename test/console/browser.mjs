@@ -51,20 +51,10 @@ export async function open(browser, { language = 'en', theme = 'light', width = 
 
 export async function login(page, base, name = 'admin', password = passwords[name] ?? passwords.demo, path = '/push-admin/') {
   await page.goto(base + path)
-  // On a busy machine the page may still be starting when the form is filled; then it is filled once more.
-  for (let tries = 3; ; tries--) {
-    await page.input('login-name').fill(name)
-    await page.input('login-password').fill(password)
-    await page.find('login-submit').click()
-    try {
-      await page.find('user-menu').waitFor({ timeout: tries > 1 ? 10000 : WAIT })
-      return
-    } catch (err) {
-      const text = await page.locator('body').innerText()
-      console.log('login as', name, 'is not through:', text.slice(0, 300).replaceAll('\n', ' | '))
-      if (tries === 1 || !(await page.input('login-name').isVisible())) throw err
-    }
-  }
+  await page.input('login-name').fill(name)
+  await page.input('login-password').fill(password)
+  await page.find('login-submit').click()
+  await page.find('user-menu').waitFor()
 }
 
 /** Goes to a route of the page without loading it anew. */
