@@ -54,7 +54,7 @@ func serve(ctx context.Context, r role, cfg config.Config, load loader, stdout, 
 
 	trim, endTrim := context.WithCancel(context.Background())
 	var trimming sync.WaitGroup
-	trimming.Go(func() { trimMemory(trim) })
+	trimming.Go(func() { trimMemory(trim, r != roleLogic) })
 	if load != nil {
 		trimming.Go(func() { p.watchReload(trim, load) })
 	}

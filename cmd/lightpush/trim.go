@@ -29,18 +29,22 @@ const (
 // as long as it fits into gcRoom. Not for shorter bursts: what stays of them is
 // scattered over more pages the rarer it was collected, 0.2 KB per client.
 const (
-	gcHot     = 256 << 20 // bytes allocated in trimEvery
-	gcRoom    = 64 << 20
-	gcUsual   = 100 // the runtime's own setting
-	gcMost    = 200
-	gcSetting = "GOGC" // who sets it has decided
+	gcHot      = 256 << 20 // bytes allocated in trimEvery
+	gcRoom     = 64 << 20
+	gcUsual    = 100 // the runtime's own setting
+	gcMost     = 200
+	gcMostREST = 600    // a process without clients has nothing to scatter
+	gcSetting  = "GOGC" // who sets it has decided
 )
 
-// trimMemory runs until ctx ends.
-func trimMemory(ctx context.Context) {
+// trimMemory runs until ctx ends; clients says that they connect to this process.
+func trimMemory(ctx context.Context, clients bool) {
 	ticker := time.NewTicker(trimEvery)
 	defer ticker.Stop()
-	t := trimmer{percent: gcUsual, fixed: os.Getenv(gcSetting) != ""}
+	t := trimmer{percent: gcUsual, most: gcMost, fixed: os.Getenv(gcSetting) != ""}
+	if !clients {
+		t.most = gcMostREST
+	}
 	defer t.setPercent(gcUsual)
 	for {
 		select {
@@ -57,6 +61,7 @@ type trimmer struct {
 	last    memory
 	trimmed bool // since the process was busy
 	percent int
+	most    int
 	fixed   bool // percent is not to be changed
 }
 
@@ -70,7 +75,7 @@ func (t *trimmer) look() {
 		t.trimmed = true
 		now = readMemory()
 	}
-	t.setPercent(now.gcPercent(t.last))
+	t.setPercent(now.gcPercent(t.last, t.most))
 	t.last = now
 }
 
@@ -109,13 +114,13 @@ func (m memory) calm(last memory) bool {
 }
 
 // gcPercent is the garbage there may be between two collections, as part of
-// what is live.
-func (m memory) gcPercent(last memory) int {
+// what is live, at most most.
+func (m memory) gcPercent(last memory, most int) int {
 	if last.allocated == 0 || m.allocated-last.allocated < gcHot {
 		return gcUsual
 	}
 	const step = 10 // so that it changes seldom
-	return int(min(max(gcRoom*100/max(m.live, 1)/step*step, gcUsual), gcMost))
+	return int(min(max(gcRoom*100/max(m.live, 1)/step*step, gcUsual), uint64(most)))
 }
 
 // worthTrimming reports whether a calm process has much to give back. What is

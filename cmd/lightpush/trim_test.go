@@ -36,7 +36,7 @@ func TestGCPercent(t *testing.T) {
 		{"with more clients", memory{allocated: 100 * mb}, memory{allocated: 900 * mb, live: 40 * mb}, 160},
 		{"with very many clients", memory{allocated: 100 * mb}, memory{allocated: 900 * mb, live: 200 * mb}, 100},
 	} {
-		if got := c.now.gcPercent(c.last); got != c.want {
+		if got := c.now.gcPercent(c.last, gcMost); got != c.want {
 			t.Errorf("%s: %d", c.name, got)
 		}
 	}
@@ -47,6 +47,9 @@ func TestSetPercent(t *testing.T) {
 	s.setPercent(150)
 	if got := debug.SetGCPercent(gcUsual); got != 150 {
 		t.Errorf("it is %d", got)
+	}
+	if got := (memory{allocated: 900 << 20, live: 8 << 20}).gcPercent(memory{allocated: 100 << 20}, gcMostREST); got != gcMostREST {
+		t.Errorf("%d without clients", got)
 	}
 	s = trimmer{percent: gcUsual, fixed: true}
 	s.setPercent(150)
@@ -83,5 +86,5 @@ func TestTrimMemory(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	trimMemory(ctx)
+	trimMemory(ctx, true)
 }

@@ -133,6 +133,9 @@ func (a *API) loginResult(c *gin.Context, admin bool, err error, wait time.Durat
 	return err
 }
 
+// standardAlphabet is the other alphabet of base64 in terms of the usual one.
+var standardAlphabet = strings.NewReplacer("-", "+", "_", "/")
+
 // parseCredential reads an Authorization header: the word "Basic " is
 // optional and case-sensitive, the rest is base64 (either alphabet, with or
 // without padding) of name and password around the first colon (B31). A
@@ -143,7 +146,7 @@ func parseCredential(header string) (name, password string, ok bool) {
 		return "", "", false
 	}
 	encoded := strings.TrimSpace(strings.TrimPrefix(header, "Basic "))
-	encoded = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(encoded, "="))
+	encoded = standardAlphabet.Replace(strings.TrimRight(encoded, "="))
 	decoded, err := base64.RawStdEncoding.DecodeString(encoded)
 	if err != nil || !utf8.Valid(decoded) {
 		return "", "", false

@@ -33,11 +33,21 @@ func (o origins) setHeaders(h http.Header, origin string) {
 	if !o.any && !slices.Contains(o.list, origin) {
 		origin = ""
 	}
-	h.Set("from", "light-push")
+	h["From"] = headerFrom
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Vary", "Origin")
+	h["Access-Control-Allow-Credentials"] = headerTrue
+	h["Vary"] = headerVary
 }
+
+// Values of headers that all answers share: Header.Set would make a slice for
+// each. Nobody may write into them; keys are in canonical form.
+var (
+	headerFrom = []string{"light-push"}
+	headerTrue = []string{"true"}
+	headerVary = []string{"Origin"}
+	headerJSON = []string{typeJSON}
+	headerText = []string{typeText}
+)
 
 // preflight answers OPTIONS: allowed without a credential on every path under
 // a protected prefix, existing or not, and a 404 elsewhere.
@@ -94,7 +104,14 @@ func (a *API) refuseAs(c *gin.Context, failure *Failure, err error) {
 // send is the place where answers are written, but for empty ones.
 func (a *API) send(c *gin.Context, status int, contentType string, body []byte) {
 	h := c.Writer.Header()
-	h.Set("Content-Type", contentType)
+	switch contentType {
+	case typeJSON:
+		h["Content-Type"] = headerJSON
+	case typeText:
+		h["Content-Type"] = headerText
+	default:
+		h.Set("Content-Type", contentType)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Response-Time", strconv.FormatInt(time.Since(exchangeOf(c).started).Milliseconds(), 10)+"ms")
 	c.Writer.WriteHeader(status)
