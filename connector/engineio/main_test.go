@@ -2,44 +2,34 @@ package engineio
 
 import (
 	"flag"
-	"fmt"
 	"os"
-	"runtime"
 	"testing"
-	"time"
+
+	"github.com/lightpush/lightpush/internal/leaktest"
 )
 
 // portable makes newSite use the goroutine poller.
 var portable bool
 
-// TestMain runs the tests twice, on the poller of this system and on the portable one, which may be the same. It fails
-// when goroutines are left after all tests. The fuzzing engine keeps some of its own.
+// TestMain runs the tests with both pollers. It fails the run when a goroutine is left behind.
 func TestMain(m *testing.M) {
 	if address := os.Getenv(crowdAddress); address != "" {
 		runCrowd(address)
 		return
 	}
-	before := runtime.NumGoroutine()
-	code := m.Run()
+	os.Exit(leaktest.Run(both{m}))
+}
+
+// both are the tests with the reactor, and again with goroutines.
+type both struct{ *testing.M }
+
+func (b both) Run() int {
+	code := b.M.Run()
 	if code == 0 && !flagSet("test.fuzz") && !flagSet("test.bench") && !flagSet("test.list") {
 		portable = true
-		code = m.Run()
+		code = b.M.Run()
 	}
-	if code == 0 && !flagSet("test.fuzz") && !goroutinesEnd(before) {
-		stacks := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "goroutines leaked:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-		code = 1
-	}
-	os.Exit(code)
+	return code
 }
 
 func flagSet(name string) bool { return flag.Lookup(name).Value.String() != "" }
-
-func goroutinesEnd(before int) bool {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if runtime.NumGoroutine() <= before {
-			return true
-		}
-	}
-	return false
-}

@@ -3,12 +3,9 @@ package bus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/internal/room"
 	"github.com/lightpush/lightpush/internal/store/redistest"
@@ -26,33 +24,12 @@ import (
 // TestMain fails the run when a goroutine is left behind.
 func TestMain(m *testing.M) {
 	redis.SetLogger(silent{}) // refused connections are part of the tests
-	code := m.Run()
-	if left := leaked(); code == 0 && left != "" {
-		fmt.Fprintln(os.Stderr, "goroutines left behind:\n"+left)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(leaktest.Run(m))
 }
 
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
-
-func leaked() string {
-	var text string
-	for range 200 {
-		buf := make([]byte, 1<<20)
-		text = string(buf[:runtime.Stack(buf, true)])
-		others := strings.Split(text, "\n\n")[1:] // the first is this one
-		// A fuzzing run listens for signals to the end.
-		others = slices.DeleteFunc(others, func(g string) bool { return strings.Contains(g, "os/signal.") })
-		if len(others) == 0 {
-			return ""
-		}
-		time.Sleep(10 * time.Millisecond) // until a deadline
-	}
-	return text
-}
 
 // onEach runs test against every kind of Redis there is.
 func onEach(t *testing.T, test func(t *testing.T, address string)) {

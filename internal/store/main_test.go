@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/internal/store/redistest"
 )
 
@@ -26,39 +25,20 @@ const ringVariable = "LIGHTPUSH_RING"
 // goroutine is left behind.
 func TestMain(m *testing.M) {
 	redis.SetLogger(silent{}) // refused connections are part of the tests
-	code := m.Run()
-	if server.redis != nil {
-		server.redis.Stop()
+	os.Exit(leaktest.Run(m, stopServers))
+}
+
+func stopServers() {
+	for _, s := range []*shared{&server, &cluster} {
+		if s.redis != nil {
+			s.redis.Stop()
+		}
 	}
-	if cluster.redis != nil {
-		cluster.redis.Stop()
-	}
-	if left := leaked(); code == 0 && left != "" {
-		fmt.Fprintln(os.Stderr, "goroutines left behind:\n"+left)
-		code = 1
-	}
-	os.Exit(code)
 }
 
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
-
-func leaked() string {
-	var text string
-	for range 200 {
-		buf := make([]byte, 1<<20)
-		text = string(buf[:runtime.Stack(buf, true)])
-		others := strings.Split(text, "\n\n")[1:] // the first is this one
-		// A fuzzing run listens for signals to the end.
-		others = slices.DeleteFunc(others, func(g string) bool { return strings.Contains(g, "os/signal.") })
-		if len(others) == 0 {
-			return ""
-		}
-		time.Sleep(10 * time.Millisecond) // until a deadline
-	}
-	return text
-}
 
 type shared struct {
 	once  sync.Once
