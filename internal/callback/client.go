@@ -3,8 +3,11 @@ package callback
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -90,7 +93,7 @@ func (c *client) ask(ctx context.Context, r *call, most int64) (status int, body
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, withoutAddress(err)
 	}
 	req.Header.Set("Namespace", r.namespace)
 	req.Header.Set("Accept", "application/json")
@@ -109,9 +112,23 @@ func (c *client) ask(ctx context.Context, r *call, most int64) (status int, body
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, withoutAddress(err)
 	}
 	defer resp.Body.Close()
 	body, err = io.ReadAll(io.LimitReader(resp.Body, most))
 	return resp.StatusCode, body, err
+}
+
+// withoutAddress is an error of net/http for the log: the address it would name
+// holds what the client has sent, its token too, and whatever the namespace has
+// put there. The host stays.
+func withoutAddress(err error) error {
+	var outer *url.Error
+	if !errors.As(err, &outer) {
+		return err
+	}
+	if u, parseErr := url.Parse(outer.URL); parseErr == nil && u.Host != "" {
+		return fmt.Errorf("%s %s: %w", outer.Op, u.Host, outer.Err)
+	}
+	return fmt.Errorf("%s: %w", outer.Op, outer.Err)
 }

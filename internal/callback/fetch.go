@@ -28,23 +28,23 @@ var errFetchSize = errors.New("answer is too large")
 func (f *Fetcher) Fetch(ctx context.Context, url string, limit int64) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, fmt.Errorf("fetch: %w", err)
+		return nil, fmt.Errorf("fetch: %w", withoutAddress(err))
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := f.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("fetch: %w", err)
+		return nil, fmt.Errorf("fetch: %w", withoutAddress(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("fetch %s: status %d", url, resp.StatusCode)
+		return nil, fmt.Errorf("fetch: status %d", resp.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("fetch: %w", err)
 	case int64(len(body)) > limit:
-		return nil, fmt.Errorf("fetch %s: %w", url, errFetchSize)
+		return nil, fmt.Errorf("fetch: %w", errFetchSize)
 	}
 	return body, nil
 }
