@@ -2,9 +2,10 @@
 // product beside its peers and a floor, in one run on one machine. It holds no
 // test that judges a time; `go test ./...` runs the tests of its parts.
 //
-//	make bench         # everything; writes doc/performance.md
-//	make bench-quick   # small sizes, prints the table only
+//	make bench         # everything; writes doc/performance.md and its pictures
+//	make bench-quick   # small sizes, prints the tables only
 //	go run ./test/bench/cmd/bench -h
+//	go run ./test/bench/cmd/bench plot   # page and pictures again, from results.json
 //
 // Processes: the harness (cmd/bench, package harness) starts one server under
 // test at a time, each a process of its own, and one load client (cmd/load,
@@ -14,12 +15,14 @@
 // (node/server.js), the reference peer zishang520/socket.io/v2
 // (cmd/reference), and the floor (cmd/floor): an epoll loop that does nothing
 // but write ready frames. All but the first run the same small application
-// (package app) and are commanded by JSON lines on stdin too. Every child ends
-// with the harness.
+// (package app) and are commanded by JSON lines on stdin too. Clusters are
+// three connectors, or three processes of node/server.js with an adapter
+// (node/cluster.js), on one redis-server. Every child ends with the harness.
 //
-// Packages: stats (percentiles), procfs (what the kernel and the runtimes say
-// about a process), wire (the client's side of WebSocket and Socket.IO) are
-// pure and portable; load and cmd/floor need Linux.
+// Packages: procfs (what the kernel and the runtimes say about a process) and
+// plot (figures as SVG) are pure and portable; load and cmd/floor need Linux.
+// Percentiles and the client's side of the wire are those of the simulator,
+// internal/simulator/stats and internal/simulator/wire.
 //
 // It imports the wire packages of the connector in cmd/engine only; nothing of
 // the product imports anything from here.

@@ -51,8 +51,11 @@ type Answer struct {
 // OK is the only answer there is.
 var OK = Answer{200, "ok"}
 
+// UserRooms is what the names of the rooms of users begin with.
+const UserRooms = "user_"
+
 // UserRoom is the room of one user's devices.
-func UserRoom(userid string) string { return "user_" + userid }
+func UserRoom(userid string) string { return UserRooms + userid }
 
 // Counters are what the application has seen of its clients. Safe for
 // concurrent use.

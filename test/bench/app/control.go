@@ -13,15 +13,16 @@ import (
 // Command is one line on stdin of a server.
 type Command struct {
 	// Op is "emit": Count messages to Room in one loop; "rate": Count messages,
-	// Rate per second, to the rooms of users First to First+Users-1 in turn;
-	// "reset": counters to zero; or "stats".
+	// Rate per second, to Room, or with Rooms to the rooms named by Room and a
+	// number from First to First+Rooms-1 in turn; "reset": counters to zero; or
+	// "stats".
 	Op    string  `json:"op"`
 	Room  string  `json:"room,omitempty"`
 	Count int     `json:"count,omitempty"`
 	Pad   int     `json:"pad,omitempty"`
 	Rate  float64 `json:"rate,omitempty"`
 	First int     `json:"first,omitempty"`
-	Users int     `json:"users,omitempty"`
+	Rooms int     `json:"rooms,omitempty"`
 	// Joined asks for all messages of one socket in one write, where a server
 	// can do that.
 	Joined bool `json:"joined,omitempty"`
@@ -36,6 +37,7 @@ type Reply struct {
 	Events     int64     `json:"events"`
 	Misordered int64     `json:"misordered"`
 	Goroutines int       `json:"goroutines,omitempty"`
+	Troubles   int       `json:"troubles,omitempty"`     // errors nobody asked for, as of a lost Redis
 	GCPauses   []float64 `json:"gc_pauses_ms,omitempty"` // since the last stats; only where the harness cannot see them itself
 }
 
@@ -83,12 +85,12 @@ func (c *Control) do(command Command) Reply {
 	case "emit":
 		c.emit(command)
 	case "rate":
-		if command.Rate <= 0 || command.Users <= 0 {
-			return Reply{Error: "rate needs rate and users"}
+		if command.Rate <= 0 || command.Room == "" {
+			return Reply{Error: "rate needs rate and room"}
 		}
 		Pace(command.Count, command.Rate, func() bool { return false }, func(i int) {
-			room := UserRoom(strconv.Itoa(command.First + i%command.Users))
-			c.send(room, c.message(room, i/command.Users, command.Pad))
+			room, n := InTurn(command.Room, command.First, command.Rooms, i)
+			c.send(room, c.message(room, n, command.Pad))
 		})
 	case "reset":
 		c.Counters.Acks.Store(0)
@@ -102,6 +104,15 @@ func (c *Control) do(command Command) Reply {
 		FirstID: first, Sockets: c.Counters.Sockets.Load(), Acks: c.Counters.Acks.Load(),
 		Events: c.Counters.Events.Load(), Misordered: c.Counters.Misordered.Load(), Goroutines: runtime.NumGoroutine(),
 	}
+}
+
+// InTurn is the room of message i at a steady rate, and its number among those
+// of that room.
+func InTurn(room string, first, rooms, i int) (name string, n int) {
+	if rooms <= 0 {
+		return room, i
+	}
+	return room + strconv.Itoa(first+i%rooms), i / rooms
 }
 
 func (c *Control) emit(command Command) {

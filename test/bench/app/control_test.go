@@ -48,13 +48,14 @@ func TestControl(t *testing.T) {
 	c.Counters.Sockets.Store(5)
 	ready, replies := serve(t, c,
 		`{"op":"emit","room":"r","count":2,"pad":3}`,
-		`{"op":"rate","rate":1e9,"count":3,"first":7,"users":2,"pad":3}`,
+		`{"op":"rate","rate":1e9,"count":3,"room":"user_","first":7,"rooms":2,"pad":3}`,
+		`{"op":"rate","rate":1e9,"count":2,"room":"one","pad":3}`,
 		`{"op":"stats"}`,
-		`{"op":"rate","count":3}`,
+		`{"op":"rate","count":3,"room":"r"}`,
 		`{"op":"fly"}`,
 		`no JSON`,
 	)
-	want := []sent{{"r", 1, 0}, {"r", 2, 1}, {"user_7", 3, 0}, {"user_8", 4, 0}, {"user_7", 5, 1}}
+	want := []sent{{"r", 1, 0}, {"r", 2, 1}, {"user_7", 3, 0}, {"user_8", 4, 0}, {"user_7", 5, 1}, {"one", 6, 0}, {"one", 7, 1}}
 	if len(got) != len(want) {
 		t.Fatalf("sent %v", got)
 	}
@@ -63,11 +64,11 @@ func TestControl(t *testing.T) {
 			t.Errorf("message %d: %v, want %v", i, got[i], want[i])
 		}
 	}
-	if ready.Addr != "127.0.0.1:1" || replies[0].FirstID != 1 || replies[1].FirstID != 3 || replies[2].Sockets != 5 || replies[2].Goroutines < 1 {
+	if ready.Addr != "127.0.0.1:1" || replies[0].FirstID != 1 || replies[1].FirstID != 3 || replies[2].FirstID != 6 || replies[3].Sockets != 5 || replies[3].Goroutines < 1 {
 		t.Errorf("%+v, %+v", ready, replies)
 	}
 	for i, r := range replies {
-		if (r.Error != "") != (i > 2) {
+		if (r.Error != "") != (i > 3) {
 			t.Errorf("answer %d: error %q", i, r.Error)
 		}
 	}
@@ -81,13 +82,13 @@ func TestControlBurst(t *testing.T) {
 			t.Errorf("%d messages, joined %v", len(messages), joined)
 		}
 	}}
-	serve(t, c, `{"op":"emit","room":"r","count":4,"joined":true}`, `{"op":"rate","rate":1e9,"count":2,"users":1}`)
+	serve(t, c, `{"op":"emit","room":"r","count":4,"joined":true}`, `{"op":"rate","rate":1e9,"count":2,"room":"u","rooms":1}`)
 	if bursts != 3 {
 		t.Errorf("%d bursts", bursts)
 	}
 	emitted := 0
 	c.Emit = func(string, Message) { emitted++ }
-	serve(t, c, `{"op":"emit","room":"r","count":4,"joined":true}`, `{"op":"emit","room":"x","count":3}`, `{"op":"rate","rate":1e9,"count":2,"users":1}`)
+	serve(t, c, `{"op":"emit","room":"r","count":4,"joined":true}`, `{"op":"emit","room":"x","count":3}`, `{"op":"rate","rate":1e9,"count":2,"room":"u","rooms":1}`)
 	if bursts != 4 || emitted != 5 {
 		t.Errorf("with both: %d bursts, %d emitted", bursts, emitted)
 	}

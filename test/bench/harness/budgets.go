@@ -130,7 +130,7 @@ func burstBudget(f, floor *Figures, s Sizes) budget {
 func (r *Result) latencyBudget(f *Figures) budget {
 	b := budget{What: fmt.Sprintf("push over REST to client at %.0f pushes/s, p99", r.Sizes.Rate), Limit: "≤ 5 ms"}
 	if f != nil && f.Rate != nil {
-		ms := f.Rate.Latency.P99 / 1e3
+		ms := f.Rate.Latency.P99
 		b.Reached, b.Verdict = cell(ms, true, "ms"), atMost(ms, 5)
 		if f.Rate.Received < f.Rate.Messages {
 			b.Verdict = fmt.Sprintf("missed: %d of %d arrived", f.Rate.Received, f.Rate.Messages)

@@ -27,6 +27,8 @@ type child struct {
 	lines chan string   // stdout; closed when it ends
 	done  chan struct{} // closed when the process has ended
 
+	killed bool // by kill
+
 	mu     sync.Mutex
 	pauses []float64 // ms, from gctrace, not yet taken
 	tail   []string  // last lines of stderr
@@ -170,6 +172,26 @@ func (c *child) ask(ctx context.Context, command, reply any) error {
 	}
 	return nil
 }
+
+// kill ends the process without a word to it.
+func (c *child) kill() {
+	c.killed = true
+	_ = c.cmd.Process.Kill()
+	<-c.done
+}
+
+// hasEnded reports whether the process is no more.
+func (c *child) hasEnded() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// unexpected reports whether an end was the process's own doing.
+func (c *child) unexpected() bool { return !c.killed }
 
 // stop ends the process and waits for it.
 func (c *child) stop() {

@@ -17,12 +17,17 @@ const gently = 200
 // populate connects exactly n clients: a peer that loses handshakes gets a few
 // more tries, since what follows measures something else.
 func (h *harness) populate(ctx context.Context, t target, l loader, group string, n, first int) error {
-	missing, next := n, first
+	return h.populateAt(ctx, l, t.addr(), load.Command{Group: group, Count: n, First: first})
+}
+
+// populateAt is populate for one node; the command says which clients.
+func (h *harness) populateAt(ctx context.Context, l loader, addr string, command load.Command) error {
+	n, missing, next := command.Count, command.Count, command.First
+	command.Op, command.Addr, command.Namespace, command.EIO = load.OpConnect, addr, app.Namespace, 4
+	command.Window, command.Timeout, command.Stall = gently, 2*time.Minute, 5*time.Second
 	for attempt := 0; ; attempt++ {
-		r, err := l.do(ctx, load.Command{
-			Op: load.OpConnect, Group: group, Addr: t.addr(), Namespace: app.Namespace, EIO: 4,
-			Count: missing, First: next, Window: gently, Timeout: 2 * time.Minute, Stall: 5 * time.Second,
-		})
+		command.Count, command.First = missing, next
+		r, err := l.do(ctx, command)
 		if err != nil {
 			return err
 		}

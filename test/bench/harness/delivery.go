@@ -150,5 +150,5 @@ func (h *harness) warm(ctx context.Context, t target, l loader) (members int, er
 
 func (h *harness) report(what string, d *Delivery) {
 	h.logf("  %s: %.1f µs CPU per delivery, %.0f deliveries/s, p99 %.1f ms, %d of %d arrived, %d out of order", what,
-		d.CPU, d.PerSecond, d.Latency.P99/1e3, d.Received, d.Expected, d.Misordered)
+		d.CPU, d.PerSecond, d.Latency.P99, d.Received, d.Expected, d.Misordered)
 }

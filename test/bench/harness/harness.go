@@ -36,7 +36,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if h.result.LoadBefore, err = procfs.Load(); err != nil {
 		return nil, err
 	}
-	if h.tools.root, err = repository(ctx); err != nil {
+	if h.tools.root, err = Repository(ctx); err != nil {
 		return nil, err
 	}
 	if h.tools.dir, err = os.MkdirTemp("", "lightpush-bench-"); err != nil {
@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	defer os.RemoveAll(h.tools.dir)
 	h.result.Commit = commit(ctx, h.tools.root)
-	if h.result.Versions, err = h.tools.find(ctx, o.Targets); err != nil {
+	if h.result.Versions, err = h.tools.find(ctx, o.Targets, o.Scenarios); err != nil {
 		return nil, err
 	}
 	h.logf("building")
@@ -91,7 +91,11 @@ func (h *harness) measure(ctx context.Context) error {
 		case "delivery":
 			errs = append(errs, h.deliveries(ctx))
 		case "service":
-			errs = append(errs, h.each(ctx, "steady rate, acks, order", h.service))
+			errs = append(errs, h.each(ctx, "one to one, acks, order", h.service))
+		case "rooms":
+			errs = append(errs, h.each(ctx, "many small rooms", h.smallRooms))
+		case "cluster":
+			errs = append(errs, h.clusters(ctx))
 		}
 	}
 	after, err := procfs.Busy()

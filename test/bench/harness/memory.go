@@ -18,6 +18,25 @@ type idle struct {
 	figures *Figures
 	memory  *Memory
 	vanish  *Vanish // instead of memory
+	watch   *watcher
+	moment  float64 // of watch, at which the clients vanished
+}
+
+// end stops everything of it, once.
+func (i *idle) end() {
+	if i.watch == nil {
+		return
+	}
+	seen := i.watch.stop()
+	i.watch = nil
+	if i.vanish != nil {
+		const before = 30
+		i.vanish.Timeline = seen.since(i.moment, before).thin()
+	} else {
+		i.memory.Timeline = seen.thin()
+	}
+	i.loader.stop()
+	i.target.stop()
 }
 
 // memories measures idle clients. All servers wait at the same time, since
@@ -28,8 +47,7 @@ func (h *harness) memories(ctx context.Context) error {
 	var all []*idle
 	defer func() {
 		for _, i := range all {
-			i.loader.stop()
-			i.target.stop()
+			i.end()
 		}
 	}()
 	var errs []error
@@ -90,14 +108,17 @@ func (h *harness) idle(ctx context.Context, f *Figures, clients int, vanish bool
 	if err != nil {
 		return fail(err)
 	}
-	if err := h.populate(ctx, i.target, i.loader, "idle", clients, 0); err != nil {
-		return fail(err)
+	watch := watchMemory(pid, 500*time.Millisecond)
+	err = h.populate(ctx, i.target, i.loader, "idle", clients, 0)
+	connected := int64(0)
+	if err == nil {
+		connected, err = procfs.RSS(pid)
 	}
-	connected, err := procfs.RSS(pid)
 	if err != nil {
+		watch.stop()
 		return fail(err)
 	}
-	if vanish {
+	if i.watch = watch; vanish {
 		i.vanish = &Vanish{Stayed: clients, Vanished: h.options.Sizes.Vanish}
 		f.Vanish = i.vanish
 	} else {
@@ -155,8 +176,7 @@ func (h *harness) readIdle(ctx context.Context, i *idle) error {
 	h.logf("  %s: %.2f KB per client (%.1f MB before, %.1f MB connected, %.1f MB settled), %d goroutines", i.figures.Target,
 		m.PerClient()/1024, float64(m.Before)/1e6, float64(m.Connected)/1e6, float64(m.Settled)/1e6, c.Goroutines)
 	// Nothing more is needed of it, and the others should have the machine.
-	i.loader.stop()
-	i.target.stop()
+	i.end()
 	return errors.Join(err, aliveErr)
 }
 
@@ -177,7 +197,7 @@ func (h *harness) vanishing(ctx context.Context, all []*idle) error {
 			return err
 		}
 		i.vanish.FullRSS, i.vanish.Seconds, i.vanish.GoneSeconds = rss, -1, -1
-		i.vanish.began = time.Now()
+		i.vanish.began, i.moment = time.Now(), i.watch.now()
 		if _, err := i.do(ctx, load.Command{Op: load.OpClose, Group: "vanish"}); err != nil {
 			return err
 		}

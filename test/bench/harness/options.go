@@ -30,8 +30,21 @@ type Sizes struct {
 	AckMessages int           `json:"ack_messages"` // acknowledged by the whole room at once
 	Events      int           `json:"events"`       // of one client at once
 
-	Stay   int `json:"stay"`   // clients that stay when the others vanish
-	Vanish int `json:"vanish"` // clients that vanish at once
+	Stay      int           `json:"stay"`   // clients that stay when the others vanish
+	Vanish    int           `json:"vanish"` // clients that vanish at once
+	Rooms     int           `json:"rooms"`  // many small ones
+	RoomSize  int           `json:"room_size"`
+	RoomsTime time.Duration `json:"rooms_time"`
+
+	Cluster     int           `json:"cluster"`      // clients of three nodes
+	ClusterRate float64       `json:"cluster_rate"` // messages per second to all of them
+	ClusterTime time.Duration `json:"cluster_time"`
+	Watched     int           `json:"watched"` // clients when something is killed
+	FaultRate   float64       `json:"fault_rate"`
+	FaultTime   time.Duration `json:"fault_time"`
+	RedisDown   time.Duration `json:"redis_down"`
+	ReturnAfter time.Duration `json:"return_after"` // until cut clients connect again
+
 	// VanishWait is the longest wait for memory to be as before.
 	VanishWait time.Duration `json:"vanish_wait"`
 }
@@ -44,7 +57,9 @@ var (
 		StormRuns: 20, StormClients: 5000, FloorRuns: 5,
 		Room: 5000, Singles: 100, Cycles: 10, Burst: 40, Bursts: 5, LoopClients: 1000, Loop: 200,
 		Rate: 1000, RateTime: 8 * time.Second, AckMessages: 20, Events: 1000,
-		Stay: 8000, Vanish: 10_000, VanishWait: 240 * time.Second,
+		Stay: 8000, Vanish: 10_000, VanishWait: 130 * time.Second,
+		Rooms: 2000, RoomSize: 5, RoomsTime: 4 * time.Second,
+		Cluster: 3000, ClusterRate: 10, ClusterTime: 5 * time.Second, Watched: 300, FaultRate: 100, FaultTime: 8 * time.Second, RedisDown: 2 * time.Second, ReturnAfter: time.Second,
 	}
 	Quick = Sizes{
 		Idle: 1000, Settle: 4 * time.Second,
@@ -52,17 +67,19 @@ var (
 		Room: 500, Singles: 40, Cycles: 4, Burst: 40, Bursts: 2, LoopClients: 200, Loop: 200,
 		Rate: 500, RateTime: 2 * time.Second, AckMessages: 10, Events: 1000,
 		Stay: 400, Vanish: 500, VanishWait: 10 * time.Second,
+		Rooms: 100, RoomSize: 5, RoomsTime: 2 * time.Second,
+		Cluster: 300, ClusterRate: 10, ClusterTime: 2 * time.Second, Watched: 60, FaultRate: 100, FaultTime: 5 * time.Second, RedisDown: 2 * time.Second, ReturnAfter: time.Second,
 	}
 )
 
 // largest is how many descriptors one process needs at most.
 func (s Sizes) largest() int {
 	const spare = 500 // of servers: Redis connections, files
-	return max(s.Idle, s.StormClients, s.Room+s.LoopClients+1, s.Stay+s.Vanish) + spare
+	return max(s.Idle, s.StormClients, s.Room+s.LoopClients+1, s.Stay+s.Vanish, s.Rooms*s.RoomSize, s.Cluster+s.Watched) + spare
 }
 
 // Scenarios by name, in their order.
-var Scenarios = []string{"memory", "storm", "delivery", "service"}
+var Scenarios = []string{"memory", "storm", "delivery", "service", "rooms", "cluster"}
 
 // Options of a run.
 type Options struct {

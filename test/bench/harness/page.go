@@ -33,16 +33,41 @@ type pageData struct {
 	Vanishes  []string
 	Beside    string // what other processes of lightpush cost
 	Loads     []loadRow
+	Clusters  string // table, empty when there are none
+	Faults    string
+}
+
+// pictures are the charts of the page, with what they show.
+var pictures = map[string]string{
+	"cpu":             "CPU time of the server for one operation, by server",
+	"latency":         "latency over percentiles, by server",
+	"memory":          "resident memory over time, by server",
+	"cluster-cpu":     "CPU time of a delivery in a cluster, by process",
+	"cluster-latency": "latency over percentiles in a cluster",
+	"cluster-faults":  "deliveries per second around the failure of Redis and of a node",
+}
+
+// Picture is a paragraph with a chart, empty when there is none.
+func (d pageData) Picture(name string) string {
+	for _, c := range d.charts() {
+		if c.Name == name {
+			return fmt.Sprintf("\n![%s](images/%s)\n", pictures[name], c.File())
+		}
+	}
+	return ""
 }
 
 // Page is doc/performance.md, written from the result alone.
 func (r *Result) Page() ([]byte, error) {
-	var table bytes.Buffer
-	WriteMarkdown(&table, r.Table())
+	markdown := func(table [][]string) string {
+		var b bytes.Buffer
+		WriteMarkdown(&b, table)
+		return strings.TrimSuffix(b.String(), "\n")
+	}
 	data := pageData{
 		Result: r, MemoryGB: math.Round(float64(r.Machine.MemoryMB) / 1024),
-		TableText: strings.TrimSuffix(table.String(), "\n"),
-		Budgets:   r.budgets(), Vanishes: r.vanishes(), Beside: r.beside(), Loads: r.loads(),
+		TableText: markdown(r.Table()), Clusters: markdown(r.ClusterTable()), Faults: markdown(r.FaultTable()),
+		Budgets: r.budgets(), Vanishes: r.vanishes(), Beside: r.beside(), Loads: r.loads(),
 	}
 	data.Tree, data.Changed = strings.CutSuffix(r.Commit, "+")
 	for _, b := range data.Budgets {
@@ -100,7 +125,7 @@ func (r *Result) beside() string {
 	return fmt.Sprintf("Beside the connector's, CPU time of lightpush's other processes: %s per connect; %s per push at %s pushes/s, which were answered within "+
 		"%s ms (p50) and %s ms (p99); %s per ack.",
 		costs(f.Storm.Helpers), costs(f.Rate.Helpers), number(f.Rate.PerSecond),
-		number(f.Rate.Sender.Answer.P50/1e3), number(f.Rate.Sender.Answer.P99/1e3), costs(f.Acks.Helpers))
+		number(f.Rate.Sender.Answer.P50), number(f.Rate.Sender.Answer.P99), costs(f.Acks.Helpers))
 }
 
 // loadRow is what the load client used while it measured one target.

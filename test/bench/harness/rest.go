@@ -11,8 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lightpush/lightpush/internal/simulator/stats"
 	"github.com/lightpush/lightpush/test/bench/app"
-	"github.com/lightpush/lightpush/test/bench/stats"
 )
 
 // rest is the business system: it pushes over the REST API.
@@ -21,8 +21,12 @@ type rest struct {
 	client *http.Client
 }
 
-// pushers is how many requests may be under way at a steady rate.
-const pushers = 64
+// pushers is how many requests may be under way at a steady rate; tolerant
+// ones have more, for the time when nobody answers.
+const (
+	pushers         = 64
+	tolerantPushers = 1024
+)
 
 func newREST(address string) *rest {
 	return &rest{"http://" + address, &http.Client{
@@ -102,42 +106,46 @@ func (r *rest) pushAtOnce(ctx context.Context, room string, n int) ([]int64, err
 
 // rate is an open loop: a slow answer does not delay what follows, until
 // pushers are under way.
-func (r *rest) rate(ctx context.Context, perSecond float64, n int, target func(i int) (room string, place int)) (pushing, error) {
+func (r *rest) rate(ctx context.Context, p pace) (pushing, error) {
 	var (
 		mu           sync.Mutex
 		answer, slip stats.Histogram
-		failed       int
+		refused      []int
 		last         error
 	)
-	due := make(chan int, n)
+	due := make(chan int, p.n)
 	start := time.Now()
 	var all sync.WaitGroup
-	for range pushers {
+	workers := pushers
+	if p.tolerant {
+		workers = min(p.n, tolerantPushers)
+	}
+	for range workers {
 		all.Go(func() {
 			for i := range due {
 				sent := time.Now()
-				late := sent.Sub(start) - time.Duration(float64(i)/perSecond*float64(time.Second))
-				room, place := target(i)
+				late := sent.Sub(start) - time.Duration(float64(i)/p.perSecond*float64(time.Second))
+				room, place := p.target(i)
 				_, err := r.push(ctx, room, place)
 				took := time.Since(sent)
 				mu.Lock()
 				answer.Record(took)
 				slip.Record(late)
 				if err != nil {
-					failed++
+					refused = append(refused, i)
 					last = err
 				}
 				mu.Unlock()
 			}
 		})
 	}
-	app.Pace(n, perSecond, func() bool { return ctx.Err() != nil }, func(i int) { due <- i })
+	app.Pace(p.n, p.perSecond, func() bool { return ctx.Err() != nil }, func(i int) { due <- i })
 	close(due)
 	all.Wait()
-	if failed > n/10 {
-		return pushing{}, fmt.Errorf("%d of %d pushes failed, the last: %w", failed, n, last)
+	if len(refused) > p.n/10 && !p.tolerant {
+		return pushing{}, fmt.Errorf("%d of %d pushes failed, the last: %w", len(refused), p.n, last)
 	}
-	return pushing{Answer: answer.Summary(), Slip: slip.Summary(), Failed: failed}, ctx.Err()
+	return pushing{Answer: answer.Summary(), Slip: slip.Summary(), Failed: len(refused), refused: refused}, ctx.Err()
 }
 
 // acked returns how many devices have confirmed a message.

@@ -54,7 +54,7 @@ func TestREST(t *testing.T) {
 	if n, err := api.acked(ctx, 3); n != 17 || err != nil {
 		t.Error(n, err)
 	}
-	p, err := api.rate(ctx, 1e6, 200, func(i int) (string, int) { return "r", i })
+	p, err := api.rate(ctx, pace{perSecond: 1e6, n: 200, room: "r"})
 	if err != nil || p.Failed != 0 || p.Answer.Count != 200 || p.Slip.Count != 200 || pushes.Load() != 206 {
 		t.Errorf("%+v, %v, %d pushes", p, err, pushes.Load())
 	}
@@ -69,11 +69,14 @@ func TestRESTFailures(t *testing.T) {
 	if _, err := api.pushAtOnce(ctx, "r", 2); err == nil {
 		t.Error("failed pushes go unseen")
 	}
-	if _, err := api.rate(ctx, 1e6, 50, func(int) (string, int) { return "r", 0 }); err == nil {
+	if _, err := api.rate(ctx, pace{perSecond: 1e6, n: 50, room: "r"}); err == nil {
 		t.Error("a rate of failures goes unseen")
 	}
+	if p, err := api.rate(ctx, pace{perSecond: 1e6, n: 50, room: "r", tolerant: true}); err != nil || p.Failed != 50 {
+		t.Errorf("tolerant: %+v, %v", p, err)
+	}
 	api, _ = fakeAPI(t, 98) // a few do not matter, and are counted
-	if p, err := api.rate(ctx, 1e6, 100, func(int) (string, int) { return "r", 0 }); err != nil || p.Failed != 3 {
+	if p, err := api.rate(ctx, pace{perSecond: 1e6, n: 100, room: "r"}); err != nil || p.Failed != 3 || len(p.refused) != 3 {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -1,10 +1,13 @@
 package harness
 
 import (
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/lightpush/lightpush/internal/simulator/stats"
+	"github.com/lightpush/lightpush/test/bench/load"
 	"github.com/lightpush/lightpush/test/bench/procfs"
-	"github.com/lightpush/lightpush/test/bench/stats"
 )
 
 // Result is one run, as it is written to the JSON file.
@@ -21,7 +24,8 @@ type Result struct {
 	// benchmark used while it ran, 0 to 1.
 	Foreign float64 `json:"foreign"`
 
-	Targets []*Figures `json:"targets"`
+	Targets  []*Figures `json:"targets"`
+	Clusters []*Cluster `json:"clusters,omitempty"`
 }
 
 // Of returns the figures of a target, nil when it was not measured.
@@ -47,7 +51,8 @@ type Figures struct {
 	Burst  *Delivery `json:"burst,omitempty"`
 	Joined *Delivery `json:"joined,omitempty"` // the floor only
 	Loop   *Delivery `json:"loop,omitempty"`
-	Rate   *Rate     `json:"rate,omitempty"`
+	Rate   *Rate     `json:"rate,omitempty"`  // one to one
+	Rooms  *Rate     `json:"rooms,omitempty"` // many small rooms
 	Acks   *Acks     `json:"acks,omitempty"`
 	Events *Events   `json:"events,omitempty"`
 }
@@ -60,6 +65,7 @@ type Memory struct {
 	Settled   int64              `json:"rss_settled"`
 	Entries   map[string]float64 `json:"entries,omitempty"` // gauges at the end
 	Pauses    Pauses             `json:"gc_pauses"`
+	Timeline  Timeline           `json:"timeline,omitempty"` // from before the first client
 }
 
 // PerClient is the settled memory of one client in bytes.
@@ -78,6 +84,8 @@ type Vanish struct {
 	BaseGoroutines   int     `json:"goroutines_baseline"`
 	Goroutines       int     `json:"goroutines_after"`
 	Left             string  `json:"left,omitempty"` // what stayed behind
+	// Timeline begins a little before the clients vanish, at 0.
+	Timeline Timeline `json:"timeline,omitempty"`
 }
 
 // Storm is many clients that connect at the same moment, several times.
@@ -95,7 +103,11 @@ type Storm struct {
 	Latency       stats.Summary      `json:"latency"` // of the last run
 	Load          LoadCost           `json:"load"`
 	Pauses        Pauses             `json:"gc_pauses"`
+	Timeline      Timeline           `json:"timeline,omitempty"`
 }
+
+// All is CPU with what helpers use for a connect.
+func (s *Storm) All() float64 { return s.CPU + sum(s.Helpers) }
 
 // Delivery of messages to a room.
 type Delivery struct {
@@ -108,22 +120,40 @@ type Delivery struct {
 	System         float64            `json:"system_share"`
 	Helpers        map[string]float64 `json:"helpers_cpu_us,omitempty"` // per message
 	PerSecond      float64            `json:"per_second"`               // while it delivers
-	Latency        stats.Summary      `json:"latency"`
+	Latency        load.Latency       `json:"latency"`
 	Load           LoadCost           `json:"load"`
 	Pauses         Pauses             `json:"gc_pauses"`
 }
 
-// Rate is messages to single users at a steady rate.
+// All is CPU with what helpers use for a delivery.
+func (d *Delivery) All() float64 {
+	return d.CPU + sum(d.Helpers)*float64(d.Messages)/float64(d.Received)
+}
+
+// Rate is messages to many rooms in turn at a steady rate.
 type Rate struct {
-	PerSecond float64            `json:"per_second"`
-	Messages  int                `json:"messages"`
-	Received  int                `json:"received"`
-	Latency   stats.Summary      `json:"latency"`
-	Sender    pushing            `json:"sender"`
-	CPU       float64            `json:"cpu_us"` // of the server, per message
-	Helpers   map[string]float64 `json:"helpers_cpu_us,omitempty"`
-	Load      LoadCost           `json:"load"`
-	Pauses    Pauses             `json:"gc_pauses"`
+	PerSecond  float64            `json:"per_second"`
+	Messages   int                `json:"messages"`
+	Expected   int                `json:"expected"`
+	Received   int                `json:"received"`
+	Repeated   int                `json:"repeated"` // only where they are checked one by one
+	Misordered int                `json:"misordered"`
+	Latency    load.Latency       `json:"latency"`
+	Sender     pushing            `json:"sender"`
+	CPU        float64            `json:"cpu_us"` // of the server, per delivery
+	Helpers    map[string]float64 `json:"helpers_cpu_us,omitempty"`
+	Load       LoadCost           `json:"load"`
+	Pauses     Pauses             `json:"gc_pauses"`
+}
+
+// All is CPU with what helpers use for a delivery.
+func (r *Rate) All() float64 { return r.CPU + sum(r.Helpers) }
+
+func sum(helpers map[string]float64) (all float64) {
+	for _, name := range slices.Sorted(maps.Keys(helpers)) { // floats: the order decides the last digit
+		all += helpers[name]
+	}
+	return all
 }
 
 // Acks is a flood of ackPush.

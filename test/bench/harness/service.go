@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lightpush/lightpush/test/bench/app"
 	"github.com/lightpush/lightpush/test/bench/load"
 )
 
@@ -18,8 +19,8 @@ func (h *harness) service(ctx context.Context, t target, l loader, f *Figures) e
 	if err != nil {
 		return err
 	}
-	if err := h.steady(ctx, t, l, f); err != nil {
-		return fmt.Errorf("steady rate: %w", err)
+	if f.Rate, err = h.steady(ctx, t, l, "room", s.toUsers(s.Room, s.RateTime), 1); err != nil {
+		return fmt.Errorf("one to one: %w", err)
 	}
 	_, ids, err := h.deliver(ctx, t, l, batch{group: "room", room: room, members: members, rounds: s.AckMessages, each: 1})
 	if err != nil {
@@ -56,36 +57,64 @@ func (h *harness) order(ctx context.Context, t target, l loader, f *Figures) (er
 	return nil
 }
 
-// steady sends to single users at a rate.
-func (h *harness) steady(ctx context.Context, t target, l loader, f *Figures) error {
-	s := h.options.Sizes
-	n := int(s.Rate * s.RateTime.Seconds())
-	if _, err := l.do(ctx, load.Command{Op: load.OpExpect, Group: "room", Total: n}); err != nil {
-		return err
+// steady sends at a steady rate; each message is for so many clients of a
+// group.
+func (h *harness) steady(ctx context.Context, t target, l loader, group string, p pace, members int) (*Rate, error) {
+	if _, err := t.takePauses(ctx); err != nil {
+		return nil, err
+	}
+	want := p.n * members
+	if _, err := l.do(ctx, load.Command{Op: load.OpExpect, Group: group, Total: want}); err != nil {
+		return nil, err
 	}
 	m, err := newMeter(t)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	sender, err := t.rate(ctx, s.Rate, n, 0, s.Room)
+	sender, err := t.rate(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := l.do(ctx, load.Command{Op: load.OpWait, Group: "room", Stall: 3 * time.Second})
+	r, err := l.do(ctx, load.Command{Op: load.OpWait, Group: group, Stall: stall})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	u, err := m.stop()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	list, err := t.takePauses(ctx)
-	f.Rate = &Rate{
-		PerSecond: s.Rate, Messages: n, Received: r.Received, Latency: r.Latency, Sender: sender,
-		CPU: u.perServer(n), Helpers: u.perHelper(n), Load: cost(r, u.wall), Pauses: pauses(list),
+	h.logf("  %.0f/s, %d clients each: %.1f µs CPU per delivery, p50 %.2f, p99 %.2f, p99.9 %.2f ms, %d of %d arrived, %d repeated, %d out of order", p.perSecond,
+		members, u.perServer(r.Received), r.Latency.P50, r.Latency.P99, r.Latency.P999, r.Received, want, r.Repeated, r.Misordered)
+	return &Rate{
+		PerSecond: p.perSecond, Messages: p.n, Expected: want, Received: r.Received, Repeated: r.Repeated, Misordered: r.Misordered,
+		Latency: r.Latency, Sender: sender,
+		CPU: u.perServer(r.Received), Helpers: u.perHelper(r.Received), Load: cost(r, u.wall), Pauses: pauses(list),
+	}, err
+}
+
+// toUsers is one message after the other to the users of the first so many
+// clients in turn.
+func (s Sizes) toUsers(users int, d time.Duration) pace {
+	return pace{perSecond: s.Rate, n: int(s.Rate * d.Seconds()), room: app.UserRooms, rooms: users}
+}
+
+// smallRooms pushes to many small rooms in turn.
+func (h *harness) smallRooms(ctx context.Context, t target, l loader, f *Figures) (err error) {
+	const name = "small"
+	s := h.options.Sizes
+	if err := h.populate(ctx, t, l, name, s.Rooms*s.RoomSize, 0); err != nil {
+		return err
 	}
-	h.logf("  %.0f/s to single users: p50 %.2f, p99 %.2f, p99.9 %.2f ms, %d of %d arrived", s.Rate,
-		r.Latency.P50/1e3, r.Latency.P99/1e3, r.Latency.P999/1e3, r.Received, n)
+	r, err := l.do(ctx, load.Command{Op: load.OpJoin, Group: name, Room: name, Size: s.RoomSize})
+	if err != nil {
+		return err
+	}
+	if r.Never > 0 {
+		h.logf("  %d of %d joinRoom were never answered", r.Never, s.Rooms*s.RoomSize)
+	}
+	p := pace{perSecond: s.Rate, n: int(s.Rate * s.RoomsTime.Seconds()), room: name, rooms: s.Rooms}
+	f.Rooms, err = h.steady(ctx, t, l, name, p, s.RoomSize)
 	return err
 }
 

@@ -23,6 +23,8 @@ func (h *harness) storm(ctx context.Context, t target, l loader, f *Figures) err
 	var used [2]usage // by run%2
 	var complete [2]int
 	seconds := 0.0
+	memory := watchMemory(t.server().pid(), 200*time.Millisecond)
+	defer func() { storm.Timeline = memory.stop().thin() }()
 	for run := range runs {
 		r, u, err := h.stormRun(ctx, t, l, run)
 		if err != nil {

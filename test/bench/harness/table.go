@@ -39,21 +39,23 @@ func rows(s Sizes) []row {
 	burst := func(f *Figures) *Delivery { return f.Burst }
 	loop := func(f *Figures) *Delivery { return f.Loop }
 	rate := func(f *Figures) *Rate { return f.Rate }
+	rooms := func(f *Figures) *Rate { return f.Rooms }
 	acks := func(f *Figures) *Acks { return f.Acks }
 	events := func(f *Figures) *Events { return f.Events }
-	ms := func(us float64) float64 { return us / 1e3 }
 	return []row{
 		{fmt.Sprintf("memory per idle client, %s clients", count(s.Idle)), part(memory, func(m *Memory) float64 { return m.PerClient() / 1024 }), true, "KB"},
 		{"CPU per complete connect", part(storm, func(s *Storm) float64 { return s.CPU }), true, "µs"},
-		{"the same, Engine.IO 3", part(storm, func(s *Storm) float64 { return s.CPU3 }), true, "µs"},
+		{"the same, with lightpush's logic and Redis", part(storm, (*Storm).All), true, "µs"},
+		{"the same without them, Engine.IO 3", part(storm, func(s *Storm) float64 { return s.CPU3 }), true, "µs"},
 		{"complete connects per second", part(storm, func(s *Storm) float64 { return s.PerSecond }), true, ""},
 		{fmt.Sprintf("connects that never completed, of %s", count(s.StormRuns*s.StormClients)), part(storm, func(s *Storm) float64 { return float64(s.Never) }), false, ""},
 		{"connects that were refused or broke", part(storm, func(s *Storm) float64 { return float64(s.Failed - s.Never) }), false, ""},
 		{fmt.Sprintf("CPU per delivery, room of %s, one message at a time", count(s.Room)), part(single, func(d *Delivery) float64 { return d.CPU }), true, "µs"},
+		{"the same, with lightpush's logic and Redis", part(single, (*Delivery).All), true, "µs"},
 		{"deliveries per second, the same", part(single, func(d *Delivery) float64 { return d.PerSecond }), true, ""},
-		{"latency p50, the same", part(single, func(d *Delivery) float64 { return ms(d.Latency.P50) }), true, "ms"},
-		{"latency p99", part(single, func(d *Delivery) float64 { return ms(d.Latency.P99) }), true, "ms"},
-		{"latency p99.9", part(single, func(d *Delivery) float64 { return ms(d.Latency.P999) }), true, "ms"},
+		{"latency p50, the same", part(single, func(d *Delivery) float64 { return d.Latency.P50 }), true, "ms"},
+		{"latency p99", part(single, func(d *Delivery) float64 { return d.Latency.P99 }), true, "ms"},
+		{"latency p99.9", part(single, func(d *Delivery) float64 { return d.Latency.P999 }), true, "ms"},
 		{fmt.Sprintf("CPU per delivery, bursts of %d", s.Burst), part(burst, func(d *Delivery) float64 { return d.CPU }), true, "µs"},
 		{"deliveries per second, the same", part(burst, func(d *Delivery) float64 { return d.PerSecond }), true, ""},
 		{"arrived of these", part(burst, func(d *Delivery) float64 { return share(d.Received, d.Expected) }), false, "%"},
@@ -61,9 +63,17 @@ func rows(s Sizes) []row {
 		{fmt.Sprintf("%d broadcasts in one loop to %s clients: arrived", s.Loop, count(s.LoopClients)), part(loop, func(d *Delivery) float64 { return share(d.Received, d.Expected) }), false, "%"},
 		{"the same: arrived at their place", part(loop, func(d *Delivery) float64 { return share(d.InPlace, d.Expected) }), false, "%"},
 		{fmt.Sprintf("%s events of one client at once: handled in order", count(s.Events)), part(events, func(e *Events) float64 { return share(e.Sent-max(e.Misordered, e.Sent-e.InPlace), e.Sent) }), false, "%"},
-		{fmt.Sprintf("push to client at %.0f/s, single users: latency p50", s.Rate), part(rate, func(r *Rate) float64 { return ms(r.Latency.P50) }), true, "ms"},
-		{"latency p99", part(rate, func(r *Rate) float64 { return ms(r.Latency.P99) }), true, "ms"},
-		{"latency p99.9", part(rate, func(r *Rate) float64 { return ms(r.Latency.P999) }), true, "ms"},
+		{fmt.Sprintf("CPU per delivery, %s rooms of %d in turn, %s messages/s", count(s.Rooms), s.RoomSize, number(s.Rate)), part(rooms, func(r *Rate) float64 { return r.CPU }), true, "µs"},
+		{"the same, with lightpush's logic and Redis", part(rooms, (*Rate).All), true, "µs"},
+		{"latency p50", part(rooms, func(r *Rate) float64 { return r.Latency.P50 }), true, "ms"},
+		{"latency p99", part(rooms, func(r *Rate) float64 { return r.Latency.P99 }), true, "ms"},
+		{"arrived of these", part(rooms, func(r *Rate) float64 { return share(r.Received, r.Expected) }), false, "%"},
+		{"out of order of these", part(rooms, func(r *Rate) float64 { return share(r.Misordered, r.Expected) }), false, "%"},
+		{fmt.Sprintf("CPU per delivery, one to one, %s messages/s", number(s.Rate)), part(rate, func(r *Rate) float64 { return r.CPU }), true, "µs"},
+		{"the same, with lightpush's logic and Redis", part(rate, (*Rate).All), true, "µs"},
+		{"latency p50", part(rate, func(r *Rate) float64 { return r.Latency.P50 }), true, "ms"},
+		{"latency p99", part(rate, func(r *Rate) float64 { return r.Latency.P99 }), true, "ms"},
+		{"latency p99.9", part(rate, func(r *Rate) float64 { return r.Latency.P999 }), true, "ms"},
 		{fmt.Sprintf("acks recorded per second, %s at once", count(s.AckMessages*s.Room)), part(acks, func(a *Acks) float64 { return a.PerSecond }), true, ""},
 		{"CPU per ack", part(acks, func(a *Acks) float64 { return a.CPU }), true, "µs"},
 		{"longest GC pause while idle clients connect and stay", part(memory, func(m *Memory) float64 { return m.Pauses.Max }), false, "ms"},
@@ -72,10 +82,13 @@ func rows(s Sizes) []row {
 	}
 }
 
-// titles of the targets in tables.
+// titles of the targets and clusters in tables; shortTitles those in pictures.
 var titles = map[string]string{
+	PubSub: "socket.io, redis-adapter", Streams: "socket.io, redis-streams-adapter",
 	Lightpush: "lightpush", Engine: "bare engine", Node: "socket.io", Reference: "zishang520", Floor: "floor",
 }
+
+var shortTitles = map[string]string{Lightpush: "lightpush", PubSub: "redis-adapter", Streams: "streams-adapter"}
 
 // Table is the figures of all targets side by side, with the ratio of ours to
 // the floor and to each peer.
@@ -162,6 +175,18 @@ func ratio(ours, theirs float64, ok bool) string {
 		return "–"
 	}
 	return "× " + number(ours/theirs)
+}
+
+// Print writes all tables for a terminal.
+func (r *Result) Print(w io.Writer) {
+	for _, table := range [][][]string{r.Table(), r.ClusterTable(), r.FaultTable()} {
+		if len(table) > 1 {
+			fmt.Fprintln(w)
+			WriteText(w, table)
+		}
+	}
+	fmt.Fprintf(w, "\nload before %.2f %.2f %.2f, other programs used %.1f %% of the machine, %.0f s\n",
+		r.LoadBefore[0], r.LoadBefore[1], r.LoadBefore[2], 100*r.Foreign, r.Seconds)
 }
 
 // WriteText writes a table for a terminal.

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lightpush/lightpush/test/bench/stats"
+	"github.com/lightpush/lightpush/internal/simulator/stats"
+	"github.com/lightpush/lightpush/test/bench/app"
 )
 
 // Names of targets.
@@ -33,9 +34,8 @@ type target interface {
 
 	// emit sends messages to a room. They are numbered from 0.
 	emit(ctx context.Context, room string, n int, how manner) (ids []int64, err error)
-	// rate sends n messages to the rooms of users first … first+users-1 in
-	// turn, so many per second.
-	rate(ctx context.Context, perSecond float64, n, first, users int) (pushing, error)
+	// rate sends messages at a steady rate.
+	rate(ctx context.Context, p pace) (pushing, error)
 	// census tells what the server knows of its clients.
 	census(ctx context.Context) (census, error)
 	// acked returns how many acks for these messages are recorded.
@@ -47,6 +47,20 @@ type target interface {
 
 	stop()
 }
+
+// pace is messages at a steady rate.
+type pace struct {
+	perSecond float64
+	n         int
+	room      string // or with rooms what the names of the rooms begin with that get them in turn
+	first     int    // number of the first room
+	rooms     int
+	// tolerant is for times when pushes may be refused, and take long: their
+	// numbers are returned, and nobody waits for an answer before the next.
+	tolerant bool
+}
+
+func (p pace) target(i int) (room string, n int) { return app.InTurn(p.room, p.first, p.rooms, i) }
 
 // manner of sending several messages.
 type manner uint8
@@ -62,6 +76,8 @@ type pushing struct {
 	Answer stats.Summary `json:"answer,omitzero"` // REST only: from the request to the 200
 	Slip   stats.Summary `json:"slip,omitzero"`   // REST only: how late requests were sent
 	Failed int           `json:"failed,omitempty"`
+
+	refused []int // numbers of those that were not answered with 200
 }
 
 type census struct {
@@ -70,6 +86,7 @@ type census struct {
 	Entries    map[string]float64
 	Events     int64
 	Misordered int64
+	Troubles   int
 }
 
 // padding makes messages about 200 bytes long.
@@ -84,7 +101,7 @@ func (h *harness) start(ctx context.Context, name string) (target, error) {
 	defer cancel()
 	switch name {
 	case Lightpush:
-		return h.startLightpush(ctx)
+		return h.startLightpush(ctx, 1)
 	case Node:
 		return h.startBare(ctx, name, nil, h.tools.node, filepath.Join(h.tools.nodeDir(), "server.js"))
 	case Engine, Reference, Floor:

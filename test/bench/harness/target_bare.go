@@ -17,7 +17,7 @@ type bare struct {
 	pauses []float64 // that came with other answers
 }
 
-func (h *harness) startBare(ctx context.Context, name string, env []string, program string, args ...string) (target, error) {
+func (h *harness) startBare(ctx context.Context, name string, env []string, program string, args ...string) (*bare, error) {
 	c, err := startChild(name, env, program, args...)
 	if err != nil {
 		return nil, err
@@ -62,14 +62,14 @@ func (b *bare) emit(ctx context.Context, room string, n int, how manner) ([]int6
 	return ids, err
 }
 
-func (b *bare) rate(ctx context.Context, perSecond float64, n, first, users int) (pushing, error) {
-	_, err := b.do(ctx, app.Command{Op: "rate", Rate: perSecond, Count: n, First: first, Users: users, Pad: padding})
+func (b *bare) rate(ctx context.Context, p pace) (pushing, error) {
+	_, err := b.do(ctx, app.Command{Op: "rate", Rate: p.perSecond, Count: p.n, Room: p.room, First: p.first, Rooms: p.rooms, Pad: padding})
 	return pushing{}, err
 }
 
 func (b *bare) census(ctx context.Context) (census, error) {
 	r, err := b.do(ctx, app.Command{Op: "stats"})
-	return census{Clients: r.Sockets, Goroutines: r.Goroutines, Events: r.Events, Misordered: r.Misordered}, err
+	return census{Clients: r.Sockets, Goroutines: r.Goroutines, Events: r.Events, Misordered: r.Misordered, Troubles: r.Troubles}, err
 }
 
 func (b *bare) acked(ctx context.Context, _ []int64) (int, error) {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,15 +14,19 @@ import (
 	"github.com/lightpush/lightpush/test/bench/procfs"
 )
 
-// product is lightpush as it is run in a cluster: a connector, a logic process
+// product is lightpush as it is run in a cluster: connectors, a logic process
 // and a Redis that writes its append-only file.
 type product struct {
-	redis, logic, connector *child
+	redis      *redisServer
+	logic      *child
+	connectors []connector
+	rest       *rest
+}
 
-	sockets string // host:port of the connector
-	metrics string // of the connector
-	rest    *rest
-	dir     string // of Redis
+type connector struct {
+	*child
+	sockets string // host:port
+	metrics string
 }
 
 const (
@@ -30,24 +34,15 @@ const (
 	namespacePassword = "bench-namespace"
 )
 
-func (h *harness) startLightpush(ctx context.Context) (_ target, err error) {
+// startLightpush starts the product with so many connectors.
+func (h *harness) startLightpush(ctx context.Context, connectors int) (_ *product, err error) {
 	p := &product{}
 	defer func() {
 		if err != nil {
 			p.stop()
 		}
 	}()
-	if p.dir, err = os.MkdirTemp(h.tools.dir, "redis-"); err != nil {
-		return nil, fmt.Errorf("lightpush: %w", err)
-	}
-	redis := freeAddress()
-	_, port, _ := net.SplitHostPort(redis)
-	p.redis, err = startChild("redis-server", nil, h.tools.redis, "--bind", "127.0.0.1", "--port", port, "--dir", p.dir,
-		"--save", "", "--appendonly", "yes", "--maxmemory-policy", "noeviction")
-	if err != nil {
-		return nil, err
-	}
-	if err = until(ctx, "redis-server", func() error { return reachable(ctx, redis) }); err != nil {
+	if p.redis, err = h.startRedis(ctx); err != nil {
 		return nil, err
 	}
 	env := []string{
@@ -55,29 +50,37 @@ func (h *harness) startLightpush(ctx context.Context) (_ target, err error) {
 		"LIGHTPUSH_PINGINTERVAL=" + millis(app.PingInterval), "LIGHTPUSH_PINGTIMEOUT=" + millis(app.PingTimeout),
 	}
 	var api string
-	if p.logic, api, err = startRole(ctx, "logic", "REST API", env, h.tools.program("lightpush"), redis); err != nil {
+	if p.logic, api, err = startRole(ctx, "logic", "REST API", env, h.tools.program("lightpush"), p.redis.addr); err != nil {
 		return nil, err
 	}
-	p.metrics = freeAddress()
-	env = append(env, "LIGHTPUSH_METRICS_LISTEN="+p.metrics)
-	if h.options.ProfileDir != "" {
-		h.profileAddr = freeAddress()
-		env = append(env, "BENCH_PROFILE="+h.profileAddr)
-	}
-	if p.connector, p.sockets, err = startRole(ctx, "connector", "Socket.IO", env, h.tools.program("lightpush"), redis); err != nil {
-		return nil, err
+	for range connectors {
+		c := connector{metrics: freeAddress()}
+		own := append(slices.Clone(env), "LIGHTPUSH_METRICS_LISTEN="+c.metrics)
+		if h.options.ProfileDir != "" {
+			h.profileAddr = freeAddress()
+			own = append(own, "BENCH_PROFILE="+h.profileAddr)
+		}
+		if c.child, c.sockets, err = startRole(ctx, "connector", "Socket.IO", own, h.tools.program("lightpush"), p.redis.addr); err != nil {
+			return nil, err
+		}
+		p.connectors = append(p.connectors, c)
 	}
 	p.rest = newREST(api)
 	if err = p.rest.createNamespace(ctx); err != nil {
 		return nil, err
 	}
-	// The connector has read the namespaces before; it hears of this one.
-	return p, until(ctx, "the namespace in the connector", func() error {
-		m, err := p.scrape(ctx)
-		if err == nil && m["lightpush_namespaces"] < 1 {
-			err = errors.New("the connector does not know the namespace")
+	// The connectors have read the namespaces before; they hear of this one.
+	return p, until(ctx, "the namespace in the connectors", func() error {
+		for _, c := range p.connectors {
+			m, err := p.scrape(ctx, c)
+			if err != nil {
+				return err
+			}
+			if m["lightpush_namespaces"] < 1 {
+				return errors.New("a connector does not know the namespace")
+			}
 		}
-		return err
+		return nil
 	})
 }
 
@@ -114,11 +117,15 @@ func announced(line, title string) (address string, ok bool) {
 	return address, ok && address != ""
 }
 
-func (p *product) server() *child { return p.connector }
+func (p *product) server() *child { return p.connectors[0].child }
 func (p *product) helpers() map[string]*child {
-	return map[string]*child{"logic": p.logic, "redis": p.redis}
+	all := map[string]*child{"logic": p.logic, "redis": p.redis.child}
+	for i, c := range p.connectors[1:] {
+		all[nodeName(i+1)] = c.child
+	}
+	return all
 }
-func (p *product) addr() string    { return p.sockets }
+func (p *product) addr() string    { return p.connectors[0].sockets }
 func (p *product) version() string { return "this tree" }
 
 func (p *product) emit(ctx context.Context, room string, n int, how manner) ([]int64, error) {
@@ -136,11 +143,7 @@ func (p *product) emit(ctx context.Context, room string, n int, how manner) ([]i
 	return p.rest.pushAtOnce(ctx, room, n)
 }
 
-func (p *product) rate(ctx context.Context, perSecond float64, n, first, users int) (pushing, error) {
-	return p.rest.rate(ctx, perSecond, n, func(i int) (room string, place int) {
-		return app.UserRoom(strconv.Itoa(first + i%users)), i / users
-	})
-}
+func (p *product) rate(ctx context.Context, pc pace) (pushing, error) { return p.rest.rate(ctx, pc) }
 
 func (p *product) acked(ctx context.Context, ids []int64) (sum int, err error) {
 	for _, id := range ids {
@@ -156,14 +159,14 @@ func (p *product) acked(ctx context.Context, ids []int64) (sum int, err error) {
 func (p *product) resetCounters(context.Context) error { return nil }
 
 func (p *product) takePauses(context.Context) ([]float64, error) {
-	return p.connector.takePauses(), nil
+	return p.server().takePauses(), nil
 }
 
 // entries are the gauges that must fall with the number of clients.
 var entries = []string{"lightpush_sessions", "lightpush_devices", "lightpush_receipt_queue", "lightpush_stream_backlog"}
 
 func (p *product) census(ctx context.Context) (census, error) {
-	m, err := p.scrape(ctx)
+	m, err := p.scrape(ctx, p.connectors[0])
 	if err != nil {
 		return census{}, err
 	}
@@ -176,19 +179,20 @@ func (p *product) census(ctx context.Context) (census, error) {
 	return c, nil
 }
 
-func (p *product) scrape(ctx context.Context) (map[string]float64, error) {
-	text, err := p.rest.get(ctx, "http://"+p.metrics+"/metrics", "", "")
+func (p *product) scrape(ctx context.Context, c connector) (map[string]float64, error) {
+	text, err := p.rest.get(ctx, "http://"+c.metrics+"/metrics", "", "")
 	return procfs.ParseMetrics(string(text)), err
 }
 
 func (p *product) stop() {
-	for _, c := range []*child{p.connector, p.logic, p.redis} {
-		if c != nil {
-			c.stop()
-		}
+	for _, c := range p.connectors {
+		c.stop()
 	}
-	if p.dir != "" {
-		_ = os.RemoveAll(p.dir)
+	if p.logic != nil {
+		p.logic.stop()
+	}
+	if p.redis != nil {
+		p.redis.stop()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,8 @@ type Versions struct {
 	Go    string `json:"go"`
 	Node  string `json:"node,omitempty"`
 	Redis string `json:"redis,omitempty"`
+
+	Packages map[string]string `json:"packages,omitempty"` // of npm, as pinned
 }
 
 // ErrMissing is wrapped by errors that name a program this machine lacks.
@@ -34,8 +37,8 @@ func missing(program, debian, targets string) error {
 	return fmt.Errorf("%s %w: install it (Debian: apt-get install %s), or leave out what needs it with -targets %s", program, ErrMissing, debian, targets)
 }
 
-// repository finds the root of the module.
-func repository(ctx context.Context) (string, error) {
+// Repository finds the root of the module.
+func Repository(ctx context.Context) (string, error) {
 	out, err := output(ctx, "", "go", "env", "GOMOD")
 	if err != nil {
 		return "", err
@@ -62,31 +65,32 @@ func output(ctx context.Context, dir, program string, args ...string) (string, e
 }
 
 // find looks for what the targets need and cannot be built.
-func (t *tools) find(ctx context.Context, targets []string) (v Versions, err error) {
+func (t *tools) find(ctx context.Context, targets, scenarios []string) (v Versions, err error) {
 	if v.Go, err = output(ctx, "", "go", "env", "GOVERSION"); err != nil {
 		return v, err
 	}
-	for _, target := range targets {
-		switch target {
-		case Lightpush:
-			if t.redis, err = exec.LookPath("redis-server"); err != nil {
-				return v, missing("redis-server", "redis-server", "engine,node,reference,floor")
-			}
-			text, err := output(ctx, "", t.redis, "--version")
-			if err != nil {
-				return v, err
-			}
-			v.Redis = redisVersion(text)
-		case Node:
-			if t.node, err = exec.LookPath("node"); err != nil {
-				return v, missing("node", "nodejs npm", "lightpush,engine,reference,floor")
-			}
-			if v.Node, err = output(ctx, "", t.node, "--version"); err != nil {
-				return v, err
-			}
-			if err := t.installNode(ctx); err != nil {
-				return v, err
-			}
+	if slices.Contains(targets, Lightpush) || slices.Contains(targets, Node) && slices.Contains(scenarios, "cluster") {
+		if t.redis, err = exec.LookPath("redis-server"); err != nil {
+			return v, missing("redis-server", "redis-server", "engine,reference,floor")
+		}
+		text, err := output(ctx, "", t.redis, "--version")
+		if err != nil {
+			return v, err
+		}
+		v.Redis = redisVersion(text)
+	}
+	if slices.Contains(targets, Node) {
+		if t.node, err = exec.LookPath("node"); err != nil {
+			return v, missing("node", "nodejs npm", "lightpush,engine,reference,floor")
+		}
+		if v.Node, err = output(ctx, "", t.node, "--version"); err != nil {
+			return v, err
+		}
+		if err := t.installNode(ctx); err != nil {
+			return v, err
+		}
+		if v.Packages, err = pinned(filepath.Join(t.nodeDir(), "package.json")); err != nil {
+			return v, err
 		}
 	}
 	return v, nil
@@ -102,6 +106,19 @@ func redisVersion(text string) string {
 }
 
 func (t *tools) nodeDir() string { return filepath.Join(t.root, "test", "bench", "node") }
+
+// pinned returns the versions of the packages a package.json asks for.
+func pinned(path string) (map[string]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
+	var list struct{ Dependencies map[string]string }
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return list.Dependencies, nil
+}
 
 // installNode runs npm when the packages are not there, or not those of the
 // lock file.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/lightpush/lightpush/test/bench/procfs"
-	"github.com/lightpush/lightpush/test/bench/wire"
 )
 
 // Client is the loop and its clients. Do may be called from any goroutine;
@@ -37,6 +36,7 @@ type Client struct {
 	host                    string
 	connectFrame, pongFrame []byte
 	pingFrame               []byte
+	namespace               string
 	prefix                  string // of packets: "42/namespace,"
 
 	dialing  bool // an operation has connections to begin
@@ -82,7 +82,7 @@ func New() (*Client, error) {
 		base: time.Now(), baseMono: procfs.Monotonic(),
 		buf: make([]byte, 256<<10), events: make([]syscall.EpollEvent, 1024),
 		groups:    map[string]*group{},
-		pongFrame: wire.AppendText(nil, "3"), pingFrame: wire.AppendText(nil, "2"),
+		pongFrame: appendText(nil, "3"), pingFrame: appendText(nil, "2"),
 	}
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(c.wakeRead)}
 	if err := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, c.wakeRead, &event); err != nil {
@@ -225,18 +225,30 @@ func (c *Client) free() {
 	}
 }
 
-// open begins the connection of one client.
+// open begins the connection of a new client.
 func (c *Client) open(to netip.AddrPort, g *group, number int, v3 bool, now time.Duration) error {
-	fd, err := dial(to, number)
+	one := &conn{client: c, group: g, number: number, v3: v3, started: now}
+	if g.check {
+		one.track = &track{}
+	}
+	if err := c.dial(to, one); err != nil {
+		return err
+	}
+	g.conns = append(g.conns, one)
+	return nil
+}
+
+// dial begins a connection of a client.
+func (c *Client) dial(to netip.AddrPort, one *conn) error {
+	fd, err := dial(to, one.number)
 	if err != nil {
 		return err
 	}
 	if fd >= len(c.table) {
 		c.table = append(c.table, make([]*conn, fd+1024-len(c.table))...)
 	}
-	one := &conn{client: c, group: g, fd: fd, number: number, v3: v3, started: now}
+	one.fd = fd
 	c.table[fd] = one
-	g.conns = append(g.conns, one)
 	c.underway++
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLOUT | syscall.EPOLLRDHUP | epollET, Fd: int32(fd)}
 	if err := syscall.EpollCtl(c.epoll, syscall.EPOLL_CTL_ADD, fd, &event); err != nil {

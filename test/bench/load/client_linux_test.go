@@ -52,9 +52,13 @@ func (c *Client) must(t *testing.T, command Command) Reply {
 
 // startServer serves the application, as cmd/engine does, and returns its
 // address.
-func startServer(t *testing.T) (addr string, ns *socketio.Namespace, acks chan int64) {
+func startServer(t *testing.T, change ...func(*socketio.Options)) (addr string, ns *socketio.Namespace, acks chan int64) {
 	t.Helper()
-	server, err := socketio.NewServer(socketio.Options{Engine: engineio.Options{PingInterval: 50 * time.Millisecond}})
+	options := socketio.Options{Engine: engineio.Options{PingInterval: 50 * time.Millisecond}}
+	for _, f := range change {
+		f(&options)
+	}
+	server, err := socketio.NewServer(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +201,7 @@ func TestFailures(t *testing.T) {
 		{name: "CONNECT_ERROR", answer: upgraded + text(`44/bench,{"message":"no"}`), refused: 3, reason: `"no"`},
 		{name: "hang-up", hangUp: true, broken: 3, reason: "closed by the server"},
 		{name: "close frame", answer: upgraded + "\x88\x00", broken: 3, reason: "close frame"},
-		{name: "no WebSocket", answer: upgraded + "hello", broken: 3, reason: "wire:"},
+		{name: "no WebSocket", answer: upgraded + "hello", broken: 3, reason: "frame"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

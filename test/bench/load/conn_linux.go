@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lightpush/lightpush/test/bench/wire"
+	"github.com/lightpush/lightpush/internal/simulator/wire"
 )
 
 // phase of a client on its way to completion.
@@ -34,8 +34,9 @@ type conn struct {
 	connected bool // the CONNECT answer has come
 	welcomed  bool // the event ok has come
 	started   time.Duration
-	received  int   // push events since the counters were set to zero
-	lastID    int64 // of the last push event
+	received  int    // push events since the counters were set to zero
+	lastID    int64  // of the last push event
+	track     *track // nil where nothing is checked message by message
 
 	in  []byte // an incomplete frame or response
 	out []byte // what the socket has not taken yet
@@ -181,27 +182,32 @@ func (c *conn) onFrame(opcode byte, payload []byte, now time.Duration) {
 	case wire.OpText:
 		c.onPacket(wire.Parse(payload), now)
 	case wire.OpPing:
-		c.send(wire.AppendFrame(nil, wire.OpPong, payload))
+		c.send(wire.AppendFrame(nil, wire.OpPong, mask, payload))
 	case wire.OpClose:
 		c.fail("close frame")
 	}
 }
 
-func (c *conn) onPacket(m wire.Message, now time.Duration) {
+func (c *conn) onPacket(m wire.Packet, now time.Duration) {
 	switch m.Kind { // no progress: a stall must show in spite of heartbeats
 	case wire.Ping:
 		c.send(c.client.pongFrame)
 		return
-	case wire.Other: // the answer to a ping of Engine.IO 3
+	case wire.Other, wire.Pong, wire.Noop: // a pong answers a ping of Engine.IO 3
 		return
 	}
 	c.group.last = now
 	switch m.Kind {
 	case wire.Event:
-		switch {
-		case wire.IsEvent(m.Data, "push"):
+		if t := c.track; t != nil && t.pid != "" {
+			if at := offset(m.Data); at != "" {
+				t.offset = at
+			}
+		}
+		switch string(wire.EventName(m.Data)) {
+		case "push":
 			c.onPush(m.Data, now)
-		case wire.IsEvent(m.Data, "ok"):
+		case "ok":
 			c.welcomed = true
 			c.complete(now)
 		}
@@ -213,10 +219,11 @@ func (c *conn) onPacket(m wire.Message, now time.Duration) {
 		g.acks++
 	case wire.Open:
 		c.phase = joining
-		c.send(c.client.connectFrame)
+		c.send(c.connectFrame())
 	case wire.Connect:
 		if m.Namespace != nil { // else the implicit one of protocol 4
 			c.connected = true
+			c.session(m.Data)
 			c.complete(now)
 		}
 	case wire.ConnectError:
@@ -236,26 +243,41 @@ func (c *conn) complete(now time.Duration) {
 	c.group.open++
 	c.group.completed++
 	c.group.connect.Record(now - c.started)
+	if c.track != nil && c.track.returning {
+		c.track.returning = false
+		c.send(c.group.joinFrame)
+	}
 }
 
 // onPush counts one message.
 func (c *conn) onPush(data []byte, now time.Duration) {
 	g := c.group
-	if id, ok := wire.Int(data, `"id":`); ok {
+	n, numbered := integer(data, `"n":`)
+	fresh := true
+	if t := c.track; t != nil {
+		if fresh = !numbered || t.note(n); !fresh {
+			g.repeated++
+		}
+		g.arrived(now)
+	}
+	if id, ok := integer(data, `"id":`); ok && fresh {
 		if id <= c.lastID {
 			g.misordered++
 		} else {
 			c.lastID = id
 		}
 	}
-	if n, ok := wire.Int(data, `"n":`); ok && n == int64(c.received) {
+	if numbered && n == int64(c.received) {
 		g.inPlace++
 	}
-	if t, ok := wire.Int(data, `"t":`); ok {
+	if t, ok := integer(data, `"t":`); ok {
 		g.latency.Record(now - time.Duration(t))
 		if g.firstSent == 0 || time.Duration(t) < g.firstSent {
 			g.firstSent = time.Duration(t)
 		}
+	}
+	if g.lastPush > 0 {
+		g.silence = max(g.silence, now-g.lastPush)
 	}
 	g.lastPush = now
 	c.received++
@@ -273,6 +295,9 @@ func (c *conn) end(refused bool, reason string) {
 		return
 	case ready:
 		c.group.lost++
+		if c.track != nil {
+			c.track.cut = true
+		}
 		if c.group.reason == "" {
 			c.group.reason = reason
 		}

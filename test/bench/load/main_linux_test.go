@@ -1,23 +1,11 @@
 package load
 
 import (
-	"fmt"
 	"os"
-	"runtime"
 	"testing"
-	"time"
+
+	"github.com/lightpush/lightpush/internal/leaktest"
 )
 
-// TestMain fails the run when a goroutine is left.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for deadline := time.Now().Add(10 * time.Second); code == 0 && runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			fmt.Fprintf(os.Stderr, "goroutines left behind:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+// TestMain fails the run when a goroutine is left behind.
+func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }

@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"strconv"
 	"time"
-
-	"github.com/lightpush/lightpush/test/bench/wire"
 )
 
 // dialsPerStep keeps the loop reading while it opens thousands.
@@ -32,7 +30,9 @@ func (c *Client) begin(r request, now time.Duration) error {
 		cmd.Stall = defaultStall
 	}
 	op := &operation{request: r, group: g, deadline: now + cmd.Timeout, stall: cmd.Stall, finish: g.reply}
-	if cmd.Op != OpWait && cmd.Op != OpStats && cmd.Op != OpClose {
+	switch cmd.Op {
+	case OpWait, OpStats, OpClose, OpReturn, OpTally: // go on counting
+	default:
 		g.reset(now)
 	}
 	switch cmd.Op {
@@ -61,6 +61,13 @@ func (c *Client) begin(r request, now time.Duration) error {
 	case OpClose:
 		c.closeLast(cmd)
 		op.step = done
+	case OpReturn:
+		if err := c.beginReturn(op, cmd); err != nil {
+			return err
+		}
+	case OpTally:
+		op.finish = func() Reply { return g.tally(cmd.Messages) }
+		op.step = done
 	case OpStats:
 		op.step = done
 	default:
@@ -77,8 +84,9 @@ func (c *Client) beginConnect(op *operation, cmd Command) error {
 	if err != nil || !to.Addr().Is4() || cmd.Namespace == "" {
 		return fmt.Errorf("connect to %q, namespace %q: an IPv4 address with port and a namespace are needed", cmd.Addr, cmd.Namespace)
 	}
-	c.host, c.prefix = cmd.Addr, "42"+cmd.Namespace+","
-	c.connectFrame = wire.AppendText(nil, "40"+cmd.Namespace+",")
+	c.host, c.namespace, c.prefix = cmd.Addr, cmd.Namespace, "42"+cmd.Namespace+","
+	c.connectFrame = appendText(nil, "40"+cmd.Namespace+",")
+	op.group.check = cmd.Check
 	if cmd.Window <= 0 {
 		cmd.Window = cmd.Count
 	}
@@ -100,13 +108,7 @@ func (c *Client) beginConnect(op *operation, cmd Command) error {
 		return next >= cmd.Count && c.underway == 0
 	}
 	op.finish = func() Reply {
-		c.dialing = false
-		for _, one := range g.conns { // what never completes
-			if one.phase != ready && one.phase != closed {
-				c.underway--
-				one.close(true)
-			}
-		}
+		c.abandon(g)
 		reply := g.reply()
 		reply.Never = cmd.Count - g.completed - g.refused - g.broken
 		return reply
@@ -114,10 +116,34 @@ func (c *Client) beginConnect(op *operation, cmd Command) error {
 	return nil
 }
 
+// abandon gives up what never completes.
+func (c *Client) abandon(g *group) {
+	c.dialing = false
+	for _, one := range g.conns {
+		if one.phase != ready && one.phase != closed {
+			c.underway--
+			one.close(true)
+		}
+	}
+}
+
 func (c *Client) beginJoin(op *operation, cmd Command) {
 	g := op.group
-	frame := wire.AppendText(nil, c.prefix+`0["joinRoom",[`+strconv.Quote(cmd.Room)+`]]`)
-	want := c.toAll(g, frame)
+	frame := func(room string) []byte {
+		return appendText(nil, c.prefix+`0["joinRoom",[`+strconv.Quote(room)+`]]`)
+	}
+	want := 0
+	if cmd.Size <= 0 {
+		g.joinFrame = frame(cmd.Room)
+		want = c.toAll(g, g.joinFrame)
+	} else {
+		for _, one := range g.conns {
+			if one.phase == ready { // those that never completed leave no gap
+				one.send(frame(cmd.Room + strconv.Itoa(want/cmd.Size)))
+				want++
+			}
+		}
+	}
 	op.step = func(time.Duration) bool { return g.acks >= want }
 	op.finish = func() Reply {
 		reply := g.reply()
@@ -130,7 +156,7 @@ func (c *Client) beginJoin(op *operation, cmd Command) {
 func (c *Client) beginAck(op *operation, cmd Command) {
 	var frames []byte
 	for _, id := range cmd.IDs {
-		frames = wire.AppendText(frames, c.prefix+`["ackPush",{"id":`+strconv.FormatInt(id, 10)+`}]`)
+		frames = appendText(frames, c.prefix+`["ackPush",{"id":`+strconv.FormatInt(id, 10)+`}]`)
 	}
 	sent := c.toAll(op.group, frames)
 	op.step = func(time.Duration) bool { return c.unsent == 0 }
@@ -167,7 +193,7 @@ func (c *Client) beginEvents(op *operation, cmd Command) error {
 				event = `["leaveRoom",["turn"]]`
 			}
 		}
-		frames = wire.AppendText(frames, c.prefix+n+event)
+		frames = appendText(frames, c.prefix+n+event)
 	}
 	g.expected = cmd.Count
 	g.conns[0].send(frames)

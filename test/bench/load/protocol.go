@@ -1,7 +1,8 @@
 // Package load is the load client: many Socket.IO clients on one epoll loop,
 // cheap enough not to be what is measured. It speaks Engine.IO 3 and 4 over
 // WebSocket and of Socket.IO only what a push service needs: CONNECT, joinRoom
-// with its ack, acks, and the push event with the time it carries.
+// with its ack, acks, the push event with the time it carries, and the return
+// of a client that continues its session.
 //
 // A Client owns one goroutine, the one that calls Run; it ends with its
 // context. Commands are carried out one after the other. It needs Linux and
@@ -11,7 +12,7 @@ package load
 import (
 	"time"
 
-	"github.com/lightpush/lightpush/test/bench/stats"
+	"github.com/lightpush/lightpush/internal/simulator/stats"
 )
 
 // Op is what the load client is asked to do.
@@ -23,8 +24,9 @@ const (
 	// OpConnect opens Count clients into Group, numbered from First. A client
 	// is complete when the namespace is connected and the event ok has come.
 	OpConnect Op = "connect"
-	// OpJoin has every client of Group emit joinRoom for Room; complete when
-	// all are acknowledged.
+	// OpJoin has every client of Group emit joinRoom for Room, or with Size for
+	// one of many rooms of that size, Room0, Room1 …; complete when all are
+	// acknowledged.
 	OpJoin Op = "join"
 	// OpExpect sets the counters of Group to zero and tells how many push
 	// events follow: Messages for each client, or Total in all.
@@ -42,6 +44,14 @@ const (
 	// OpClose closes the last Count clients of Group, all of them with 0;
 	// Reset sends RST, which frees the port at once.
 	OpClose Op = "close"
+	// OpReturn has up to Count clients of Group whose connections have ended (0:
+	// all) connect again, to Addr, with what they need to continue their
+	// sessions, and join the Room of the last OpJoin again. Counting goes on.
+	// The group must have been connected with Check.
+	OpReturn Op = "return"
+	// OpTally returns, for the numbers below Messages, how many clients of Group
+	// have got them since OpExpect.
+	OpTally Op = "tally"
 	// OpStats only returns the figures of Group and of the process.
 	OpStats Op = "stats"
 )
@@ -58,7 +68,10 @@ type Command struct {
 	EIO       int    `json:"eio,omitempty"`    // 3 or 4; 0 alternates
 	Window    int    `json:"window,omitempty"` // handshakes under way at once; 0 means all
 
+	Check bool `json:"check,omitempty"` // OpConnect: note every message of every client of Group
+
 	Room     string  `json:"room,omitempty"`
+	Size     int     `json:"size,omitempty"`
 	Messages int     `json:"messages,omitempty"`
 	Total    int     `json:"total,omitempty"`
 	IDs      []int64 `json:"ids,omitempty"`
@@ -75,18 +88,27 @@ type Reply struct {
 
 	// OpConnect and OpJoin: clients by their fate.
 	Completed int           `json:"completed,omitempty"`
-	Refused   int           `json:"refused,omitempty"` // by an answer of the server
-	Broken    int           `json:"broken,omitempty"`  // the connection ended before completion
-	Never     int           `json:"never,omitempty"`   // nothing came any more
-	Reason    string        `json:"reason,omitempty"`  // of the first that was refused or broken
-	Connect   stats.Summary `json:"connect,omitzero"`  // from the SYN to completion
+	Refused   int           `json:"refused,omitempty"`   // by an answer of the server
+	Broken    int           `json:"broken,omitempty"`    // the connection ended before completion
+	Never     int           `json:"never,omitempty"`     // nothing came any more
+	Reason    string        `json:"reason,omitempty"`    // of the first that was refused or broken
+	Connect   stats.Summary `json:"connect,omitzero"`    // from the SYN to completion
+	Continued int           `json:"continued,omitempty"` // OpReturn: sessions that went on, of those that were completed
 
 	// OpWait and OpEvents.
-	Expected   int           `json:"expected,omitempty"`
-	Received   int           `json:"received,omitempty"`
-	Misordered int           `json:"misordered,omitempty"` // an id not above the one before it
-	InPlace    int           `json:"in_place,omitempty"`   // the k-th to come was the k-th sent
-	Latency    stats.Summary `json:"latency,omitzero"`     // from the time in the message to its reading
+	Expected   int     `json:"expected,omitempty"`
+	Received   int     `json:"received,omitempty"`
+	Misordered int     `json:"misordered,omitempty"` // an id not above the one before it
+	InPlace    int     `json:"in_place,omitempty"`   // the k-th to come was the k-th sent
+	Latency    Latency `json:"latency,omitzero"`     // from the time in the message to its reading
+	Repeated   int     `json:"repeated,omitempty"`   // the same number again, only where messages are checked
+	Silence    float64 `json:"silence,omitempty"`    // seconds, the longest between two push events
+	Arrivals   []int   `json:"arrivals,omitempty"`   // push events per quarter of a second since OpExpect, only where they are checked
+
+	// OpTally.
+	Seen    []int `json:"seen,omitempty"`     // by number
+	SeenCut []int `json:"seen_cut,omitempty"` // of these, clients whose connections have ended since OpExpect
+	Cut     int   `json:"cut,omitempty"`      // such clients
 
 	Open    int `json:"open"`    // clients of the group that are connected
 	Dropped int `json:"dropped"` // clients of the group that the server has closed
@@ -102,6 +124,9 @@ type Reply struct {
 	Reads   int     `json:"reads"`
 	Bytes   int64   `json:"bytes"`
 }
+
+// ArrivalStep is how much time one entry of Reply.Arrivals covers.
+const ArrivalStep = 250 * time.Millisecond
 
 // Failed is the number of clients that did not complete.
 func (r Reply) Failed() int { return r.Refused + r.Broken + r.Never }

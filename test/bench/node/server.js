@@ -1,17 +1,21 @@
 // The benchmark's application (see test/bench/app) on Node's socket.io, with its default engine, ws. Commands are JSON
-// lines on stdin, answers JSON lines on stdout.
+// lines on stdin, answers JSON lines on stdout. With "pubsub URL" or "streams URL" as arguments it is a node of a cluster.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { PerformanceObserver } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 import { Server } from "socket.io";
+import { onRedis } from "./cluster.js";
 
 const namespace = "/bench";
 const ok = { status: 200, msg: "ok" };
-const counters = { sockets: 0, acks: 0, events: 0, misordered: 0 };
+const counters = { sockets: 0, acks: 0, events: 0, misordered: 0, troubles: 0 };
 
 const http = createServer();
-const io = new Server(http, { pingInterval: 25_000, pingTimeout: 20_000, allowEIO3: true, cors: { origin: "*" } });
+const options = { pingInterval: 25_000, pingTimeout: 20_000, allowEIO3: true, cors: { origin: "*" } };
+const [adapter, redis] = process.argv.slice(2);
+if (adapter) Object.assign(options, await onRedis(adapter, redis, () => counters.troubles++));
+const io = new Server(http, options);
 const app = io.of(namespace);
 
 app.on("connection", (socket) => {
@@ -51,14 +55,17 @@ function emit(room, n, pad) {
   });
 }
 
-// pace emits count messages, rate per second, to user rooms in turn; it catches up when it is late.
-function pace({ count, rate, first = 0, users, pad = 0 }) {
+// pace emits count messages, rate per second, to a room or to many in turn; it catches up when it is late.
+function pace({ count, rate, room, first = 0, rooms = 0, pad = 0 }) {
   return new Promise((resolve) => {
     const start = performance.now();
     let sent = 0;
     const step = () => {
       const due = Math.min(count, Math.floor(((performance.now() - start) * rate) / 1000) + 1);
-      for (; sent < due; sent++) emit(`user_${first + (sent % users)}`, Math.floor(sent / users), pad);
+      for (; sent < due; sent++) {
+        if (rooms > 0) emit(room + (first + (sent % rooms)), Math.floor(sent / rooms), pad);
+        else emit(room, sent, pad);
+      }
       if (sent < count) setTimeout(step, 1);
       else resolve();
     };

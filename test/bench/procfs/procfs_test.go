@@ -75,7 +75,7 @@ func TestParseGCTrace(t *testing.T) {
 
 func TestParseMetrics(t *testing.T) {
 	got := ParseMetrics("# HELP go_goroutines Number.\n# TYPE go_goroutines gauge\ngo_goroutines 42\n" +
-		"lightpush_sessions 1e+04\nlightpush_packets_total{direction=\"in\"} 7\nodd\nbad x\n")
+		"lightpush_sessions{protocol=\"3\",transport=\"polling\"} 3\nlightpush_sessions{protocol=\"4\",transport=\"a b\"} 9997\nodd\nbad x\n")
 	if len(got) != 2 || got["go_goroutines"] != 42 || got["lightpush_sessions"] != 10000 {
 		t.Errorf("%v", got)
 	}

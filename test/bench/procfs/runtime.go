@@ -34,16 +34,18 @@ func ParseGCTrace(line string) (pauses [2]time.Duration, ok bool) {
 	return pauses, true
 }
 
-// ParseMetrics reads the samples without labels of the Prometheus text format.
+// ParseMetrics reads the Prometheus text format: for each name the sum of its samples, whatever their labels.
 func ParseMetrics(text string) map[string]float64 {
 	samples := map[string]float64{}
 	for line := range strings.Lines(text) {
-		name, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if !ok || strings.HasPrefix(name, "#") || strings.Contains(name, "{") {
+		line = strings.TrimSpace(line)
+		at := strings.LastIndexByte(line, ' ') // values of labels may hold spaces
+		if at < 0 || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if v, err := strconv.ParseFloat(value, 64); err == nil {
-			samples[name] = v
+		name, _, _ := strings.Cut(line[:at], "{")
+		if v, err := strconv.ParseFloat(line[at+1:], 64); err == nil {
+			samples[name] += v
 		}
 	}
 	return samples

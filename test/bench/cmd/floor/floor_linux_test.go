@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lightpush/lightpush/test/bench/wire"
+	"github.com/lightpush/lightpush/internal/simulator/wire"
 )
 
 func TestTextFrame(t *testing.T) {
@@ -25,5 +25,15 @@ func TestAccept(t *testing.T) {
 	}
 	if got := header([]byte(request), "Origin: "); got != "" {
 		t.Error(got)
+	}
+}
+
+func TestJoined(t *testing.T) {
+	for packet, want := range map[string]string{
+		`42/bench,0["joinRoom",["everybody"]]`: "everybody", `42/bench,0["joinRoom",[]]`: "", `42/bench,0["joinRoom"]`: "", `42/bench,0["joinRoom",["cut`: "",
+	} {
+		if got := joined([]byte(packet)); got != want {
+			t.Errorf("%s: %q", packet, got)
+		}
 	}
 }

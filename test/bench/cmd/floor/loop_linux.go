@@ -18,8 +18,8 @@ type floor struct {
 	writes                          chan job // capacity 1
 	counters                        app.Counters
 
-	conns  []*conn // by descriptor
-	room   []int32 // descriptors, in order of joining
+	conns  []*conn            // by descriptor
+	rooms  map[string][]int32 // descriptors, in order of joining
 	buf    []byte
 	users  map[string]int32 // descriptors by user room
 	answer []byte           // CONNECT answer and ok, two frames
@@ -71,7 +71,7 @@ func listen() (*floor, string, error) {
 	}
 	f := &floor{
 		epoll: epoll, listener: fd, wakeRead: pipe[0], wake: pipe[1], writes: make(chan job, 1),
-		buf: make([]byte, 64<<10), users: map[string]int32{},
+		buf: make([]byte, 64<<10), users: map[string]int32{}, rooms: map[string][]int32{},
 		answer: append(textFrame(`40`+app.Namespace+`,{"sid":"AAAAAAAAAAAAAAAAAAAA"}`), textFrame(`42`+app.Namespace+`,["ok",{"clientId":"x"}]`)...),
 	}
 	for _, fd := range []int{fd, pipe[0]} {
@@ -177,11 +177,18 @@ func (f *floor) packet(fd int, p []byte) {
 	case bytes.HasPrefix(p, []byte("40")):
 		f.write(fd, f.answer)
 	case bytes.HasPrefix(p, []byte("42"+app.Namespace+",0[\"joinRoom\"")):
-		f.room = append(f.room, int32(fd))
+		room := joined(p)
+		f.rooms[room] = append(f.rooms[room], int32(fd))
 		f.write(fd, textFrame(`43`+app.Namespace+`,0[{"status":200,"msg":"ok"}]`))
 	case bytes.HasPrefix(p, []byte("42"+app.Namespace+",[\"ackPush\"")):
 		f.counters.Acks.Add(1)
 	}
+}
+
+// joined is the room in ["joinRoom",["room"]].
+func joined(packet []byte) string {
+	_, room, _ := bytes.Cut(packet, []byte(`",["`))
+	return string(room[:max(0, bytes.IndexByte(room, '"'))])
 }
 
 func (f *floor) drop(fd int, c *conn) {
@@ -190,9 +197,7 @@ func (f *floor) drop(fd int, c *conn) {
 	if c.upgraded {
 		f.counters.Sockets.Add(-1)
 	}
-	if f.room != nil {
-		f.room = f.room[:0:0] // the harness closes all clients of a room together
-	}
+	clear(f.rooms) // the harness closes all clients of a room together
 	_ = syscall.Close(fd)
 }
 
@@ -200,7 +205,7 @@ func (f *floor) drop(fd int, c *conn) {
 func (f *floor) work() {
 	select {
 	case j := <-f.writes:
-		targets := f.room
+		targets := f.rooms[j.room]
 		if fd, ok := f.users[j.room]; ok {
 			targets = []int32{fd}
 		}
