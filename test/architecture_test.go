@@ -24,13 +24,13 @@ const (
 )
 
 // wire is the part that knows bytes and values and no push-domain word.
-var wire = []string{"connector/wsframe", "connector/netpoll", "connector/engineio", "connector/socketio", "connector/relay", "connector/gate"}
+var wire = []string{"connector/wsframe", "connector/netpoll", "connector/engineio", "connector/socketio", "connector/relay", "connector/gate", "connector/query"}
 
 // domain is what a push, a room, a device is. It declares the interfaces it needs; internal/store and internal/bus
 // implement them.
 var domain = []string{
 	"internal/push", "internal/namespace", "internal/client", "internal/room", "internal/node", "internal/name", "internal/input",
-	"internal/maintenance", "internal/auth", "internal/apikey", "internal/limits",
+	"internal/maintenance", "internal/auth", "internal/apikey", "internal/limits", "internal/canary",
 }
 
 const (

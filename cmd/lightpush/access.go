@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/lightpush/lightpush/connector/session"
 	"github.com/lightpush/lightpush/internal/auth"
 	"github.com/lightpush/lightpush/internal/callback"
+	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/namespace"
+	"github.com/lightpush/lightpush/internal/push"
 )
 
 // revocationRefresh is how long a missed notice of a revocation may go unseen.
@@ -24,8 +29,11 @@ func newAccess(b *backend) *access {
 	a := &access{fetcher: callback.NewFetcher(callbackOptions(b))}
 	a.verifier = auth.NewVerifier(auth.Options{
 		Fetch: a.fetcher.Fetch,
-		OnError: func(url string, err error) {
-			b.log.Warn().Err(err).Str("url", url).Msg("fetch keys of tokens")
+		OnError: func(address string, err error) {
+			if u, parseErr := url.Parse(address); parseErr == nil {
+				address = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String() // a query may be a secret
+			}
+			b.log.Warn().Err(err).Str("url", address).Msg("fetch keys of tokens")
 		},
 	})
 	a.revocations = auth.NewRevocations(b.store, revocationRefresh, func(err error) {
@@ -48,22 +56,31 @@ func (i invalidator) Revoked(r auth.Revocation) { i.revocations.Apply(r) }
 func sessionAccess(b *backend) session.Access {
 	return session.Access{
 		Verifier: b.access.verifier, Signatures: b.store, Revocations: b.access.revocations,
-		Refused: func(reason string) { b.metrics.ClientsRefused.WithLabelValues(reasonLabel(reason)).Inc() },
 	}
 }
 
-// reasonLabel bounds the values of a metric's label: texts with a number or of
-// somebody else's making become "other".
+// Labels of refusals whose texts are of somebody else's making, or hold a number.
+const (
+	reasonOther    = "other"
+	reasonCallback = "handshake fail statusCode" // what the callback has answered is told behind it
+)
+
+// reasonLabel bounds the values of a metric's label.
 func reasonLabel(reason string) string {
-	if knownReasons[reason] {
+	switch {
+	case knownReasons[reason]:
 		return reason
+	case strings.HasPrefix(reason, reasonCallback):
+		return reasonCallback
 	}
-	return "other"
+	return reasonOther
 }
 
 var knownReasons = func() map[string]bool {
 	known := map[string]bool{callback.ErrUnavailable.Error(): true}
-	for _, err := range append(session.LimitErrors,
+	for _, err := range append(session.Refusals[:len(session.Refusals):len(session.Refusals)],
+		namespace.ErrUnknown, namespace.ErrOffline, namespace.ErrUnavailable,
+		client.ErrUUIDInvalid, client.ErrUserIDInvalid, client.ErrPlatformInvalid, push.ErrTooLarge,
 		auth.ErrTokenMissing, auth.ErrTokenInvalid, auth.ErrTokenExpired, auth.ErrTokenEarly, auth.ErrTokenUser,
 		auth.ErrSignMissing, auth.ErrSignInvalid, auth.ErrSignExpired, auth.ErrRevoked, auth.ErrKeys) {
 		known[err.Error()] = true

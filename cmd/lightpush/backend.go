@@ -63,6 +63,12 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set
 		}
 	}()
 	options := storeOptions(cfg)
+	options.OnRoundTrip = func(took time.Duration, err error) {
+		set.RedisSeconds.Observe(took.Seconds())
+		if err != nil && !errors.Is(err, context.Canceled) { // then whoever asked has gone
+			set.RedisErrors.Inc()
+		}
+	}
 	options.OnError = func(err error) {
 		set.StoreErrors.Inc()
 		log.Error().Err(err).Msg("store")
@@ -105,6 +111,7 @@ func openBackend(ctx context.Context, cfg config.Config, log zerolog.Logger, set
 func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*namespace.Namespace)) error {
 	logError := func(err error) { b.log.Error().Err(err).Msg("namespaces") }
 	b.namespaces = namespace.NewRegistry(b.store, namespaceRefresh, logError)
+	b.namespaces.Configure(configuredLimits(b.cfg))
 	if b.noSecretKey != "" {
 		b.namespaces.RefuseCredentials(b.noSecretKey)
 	}
@@ -125,6 +132,7 @@ func (b *backend) openNamespaces(ctx context.Context, onNamespaces func([]*names
 	}
 	b.committer = push.NewCommitter(b.store, push.CommitterOptions{
 		BatchMax: b.cfg.PushBatchMax,
+		Stored:   func(after time.Duration) { b.metrics.PushSeconds.Observe(after.Seconds()) },
 		Observe: func(batch int, took time.Duration, err error) {
 			b.metrics.CommitSize.Observe(float64(batch))
 			b.metrics.CommitSeconds.Observe(took.Seconds())

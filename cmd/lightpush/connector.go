@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/lightpush/lightpush/internal/address"
 	"github.com/lightpush/lightpush/internal/bus"
 	"github.com/lightpush/lightpush/internal/callback"
+	"github.com/lightpush/lightpush/internal/canary"
 	"github.com/lightpush/lightpush/internal/config"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/node"
@@ -39,18 +41,20 @@ type connector struct {
 	callbacks *callback.Caller
 	reader    *bus.Reader
 	lease     *node.Lease
+	canary    *canary.Node // nil with canary_interval 0
 }
 
 // startConnector brings the node up: its stream first, its lease second, and
-// only then may clients come. The port of listen is told to clients.
-func startConnector(ctx context.Context, b *backend, nodeID string, listen net.Addr) (c *connector, err error) {
+// only then may clients come. The port of listen is told to clients;
+// certificate is nil without TLS.
+func startConnector(ctx context.Context, b *backend, nodeID string, listen net.Addr, certificate *certificate) (c *connector, err error) {
 	c = &connector{b: b, node: nodeID}
 	defer func() {
 		if err != nil {
 			c.abort()
 		}
 	}()
-	plan, err := planRelay(ctx, b, nodeID, listen)
+	plan, err := planRelay(ctx, b, nodeID, listen, certificate)
 	if err != nil {
 		return c, err
 	}
@@ -63,7 +67,7 @@ func startConnector(ctx context.Context, b *backend, nodeID string, listen net.A
 	engine := engineOptions(b.cfg, b, c.door, &c.origins)
 	if plan != nil {
 		engine.Engine.NewID = relay.NewID(plan.tag)
-		b.store.Advertise(nodeID, plan.address)
+		plan.advertise(b, nodeID)
 	}
 	if c.server, err = socketio.NewServer(engine); err != nil {
 		return c, err
@@ -74,6 +78,7 @@ func startConnector(ctx context.Context, b *backend, nodeID string, listen net.A
 	}
 	c.callbacks = callback.NewCaller(callbackOptions(b))
 	c.receipts = push.NewReceipts(b.store, push.ReceiptsOptions{
+		Node:     nodeID,
 		Interval: b.cfg.AckFlushInterval,
 		OnError:  func(err error) { b.log.Error().Err(err).Msg("record receipts; will be tried again") },
 		OnDrop: func(n int) {
@@ -84,12 +89,22 @@ func startConnector(ctx context.Context, b *backend, nodeID string, listen net.A
 	c.hub = session.NewHub(c.server, hubOptions(b, c, portOf(listen)))
 	c.hub.SetCeilings(ceilings(b.cfg))
 	b.access.revocations.OnRevoked(c.hub.Revoked)
+	var onCanary func(canary.Note)
+	if c.canary = newNodeCanary(b, nodeID); c.canary != nil {
+		onCanary = c.canary.Received
+	}
 	c.reader = bus.NewReader(b.store.Dedicated(), c.hub, bus.ReaderOptions{
-		Prefix: b.store.Prefix(), Node: nodeID,
+		Prefix: b.store.Prefix(), Node: nodeID, OnCanary: onCanary,
 		OnGap: func() {
+			b.metrics.StreamGaps.Inc()
 			b.log.Error().Msg("messages may have been lost: this node's stream was trimmed or removed before it was read")
 		},
-		OnError: func(err error) { b.log.Error().Err(err).Msg("read stream") },
+		OnError: func(err error) {
+			if errors.Is(err, bus.ErrEntry) {
+				b.metrics.MessagesDropped.WithLabelValues(dropUnreadable).Inc()
+			}
+			b.log.Error().Err(err).Msg("read stream")
+		},
 	})
 	if b.cfg.NodeID != "" || b.embedded != nil {
 		// A stable name: what an earlier process of it left is cleared first.
@@ -104,7 +119,10 @@ func startConnector(ctx context.Context, b *backend, nodeID string, listen net.A
 	c.lease = node.NewLease(b.store, nodeID, b.cfg.NodeLease, c.swept, func(err error) {
 		b.log.Error().Err(err).Msg("renew node lease")
 	})
-	return c, c.lease.Start(ctx)
+	if err = c.lease.Start(ctx); err == nil && c.canary != nil {
+		c.canary.Start()
+	}
+	return c, err
 }
 
 // swept is for a node that finds itself swept although it lives.
@@ -137,8 +155,9 @@ func hubOptions(b *backend, c *connector, port int) session.Options {
 			JoinForeignUserRoom: b.cfg.JoinForeignUserRoom,
 			KickRate:            b.cfg.NamespaceOfflineKickRate,
 		},
-		Logger: b.log,
-		Access: sessionAccess(b),
+		Logger:   b.log,
+		Access:   sessionAccess(b),
+		Observer: newHubMetrics(b.metrics),
 		ClientIP: func(remote string, forwarded []string) netip.Addr {
 			return address.Client(remote, forwarded, b.cfg.TrustedProxies)
 		},
@@ -168,7 +187,7 @@ func engineOptions(cfg config.Config, b *backend, d *door, o *origins) socketio.
 			AllowOrigin:       o.allows,
 			Cookie:            "io",
 			KeepHeaders:       []string{"Cookie", "X-Forwarded-For", "Authorization"},
-			Observer:          engineMetrics{Set: b.metrics, door: d, onPanic: onPanic},
+			Observer:          newEngineMetrics(b.metrics, d, onPanic),
 		},
 		ConnectTimeout: cfg.ConnectTimeout,
 		IgnoreRoot:     true,
@@ -193,6 +212,9 @@ func (c *connector) paths() map[string]http.Handler {
 func (c *connector) stop(ctx context.Context) error {
 	if c.entrance.relay != nil {
 		c.entrance.relay.Close()
+	}
+	if c.canary != nil {
+		c.canary.Close()
 	}
 	err := c.server.Shutdown(ctx)
 	c.hub.Close()

@@ -57,10 +57,7 @@ func pulseEvery(b *backend) time.Duration { return b.cfg.NodeLease / 3 }
 
 // newPulse publishes what this process says of itself.
 func newPulse(p *process, address string) *console.Pulse {
-	started, role := time.Now(), string(p.role)
-	if p.role == roleAll {
-		role = "all"
-	}
+	started, role := time.Now(), p.roleName()
 	var cpu cpuMeter
 	return console.NewPulse(p.backend.store, p.node, pulseEvery(p.backend), func() console.Heartbeat {
 		h := console.Heartbeat{

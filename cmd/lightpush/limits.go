@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/lightpush/lightpush/connector/engineio"
+	"github.com/lightpush/lightpush/connector/query"
 	"github.com/lightpush/lightpush/connector/session"
 	"github.com/lightpush/lightpush/internal/address"
 	"github.com/lightpush/lightpush/internal/config"
 	"github.com/lightpush/lightpush/internal/limits"
+	"github.com/lightpush/lightpush/internal/namespace"
 )
 
 // Codes of handshakes that are refused by a limit; the numbers stay the same.
@@ -75,8 +77,8 @@ func (d *door) before(next http.Handler) http.Handler {
 // begins reports whether a request asks for a new session, judging the query
 // as the engine does: the last of several values counts.
 func begins(r *http.Request) bool {
-	ids := r.URL.Query()["sid"]
-	return r.Method == http.MethodGet && (len(ids) == 0 || ids[len(ids)-1] == "")
+	id, _ := query.Last(r.URL.RawQuery, "sid")
+	return r.Method == http.MethodGet && id == ""
 }
 
 // judge returns the code of a refusal, 0 for none.
@@ -154,4 +156,16 @@ func turnAway(w http.ResponseWriter, code int, text string, wait time.Duration) 
 // ceilings are the limits of the hub.
 func ceilings(cfg config.Config) session.Ceilings {
 	return session.Ceilings{PerUser: cfg.ConnectionsPerUser, PerNamespace: cfg.ConnectionsPerNamespace, Events: cfg.EventsPerSecond}
+}
+
+// configuredLimits are the limits that those of namespaces are held against.
+func configuredLimits(cfg config.Config) namespace.Limits {
+	hours := func(d time.Duration) int { return int((d + time.Hour - 1) / time.Hour) }
+	return namespace.Limits{
+		Connections: cfg.ConnectionsPerNamespace, ConnectionsPerUser: cfg.ConnectionsPerUser,
+		EventsPerSecond: cfg.EventsPerSecond, RoomsPerClient: cfg.ClientRoomsMax,
+		DefaultExpire: hours(cfg.PushMessageExpire), MaxExpire: hours(cfg.PushMessageMaxExpire),
+		InboxMax: cfg.AndroidUnreadMessageListMaxLimit, HistoryMax: cfg.PushMessageListMaxLimit,
+		ClientExpire: hours(cfg.ClientLegacyExpire),
+	}
 }

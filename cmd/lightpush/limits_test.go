@@ -7,8 +7,10 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/lightpush/lightpush/internal/config"
+	"github.com/lightpush/lightpush/internal/namespace"
 )
 
 func handshakeFrom(h http.Handler, remote, target string, forwarded ...string) *httptest.ResponseRecorder {
@@ -72,5 +74,23 @@ func TestDoor(t *testing.T) {
 	want("no limits any more", handshakeFrom(h, "[2001:db8::99]:6", begin), 204, 0)
 	if told["connections_per_node"] != 1 || told["connections_per_address"] != 1 || told["handshakes_per_second"] < 5 {
 		t.Errorf("told %v", told)
+	}
+}
+
+// Namespaces are held against the configuration in whole hours, rounded up: a
+// namespace that sets as much as is configured never gets more.
+func TestConfiguredLimits(t *testing.T) {
+	cfg := config.Default()
+	cfg.ConnectionsPerNamespace, cfg.PushMessageExpire, cfg.PushMessageMaxExpire = 7, 36*time.Second, 90*time.Minute
+	want := namespace.Limits{
+		Connections: 7, ConnectionsPerUser: 1000, EventsPerSecond: 1000, RoomsPerClient: 1000,
+		DefaultExpire: 1, MaxExpire: 2, InboxMax: 100, HistoryMax: 1000, ClientExpire: 240,
+	}
+	if got := configuredLimits(cfg); got != want {
+		t.Errorf("%+v", got)
+	}
+	ns := &namespace.Namespace{Limits: namespace.Limits{MaxExpire: 2}}
+	if life, longest := ns.ExpireHours(cfg.PushMessageExpire.Hours(), cfg.PushMessageMaxExpire.Hours()); life != 0.01 || longest != 1.5 {
+		t.Errorf("%g %g", life, longest)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lightpush/lightpush/internal/admin"
+	"github.com/lightpush/lightpush/internal/canary"
 	"github.com/lightpush/lightpush/internal/maintenance"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/node"
@@ -26,7 +27,8 @@ type logic struct {
 	farewells *farewells
 	offline   *deliveries
 	console   *consoleRole
-	generated string // the administrator's password, when it was generated now
+	canary    *canary.Logic // nil with canary_interval 0, and beside a connector
+	generated string        // the administrator's password, when it was generated now
 }
 
 // sweepInterval is how often dead nodes are looked for.
@@ -134,6 +136,9 @@ func (b *backend) reconcileRooms(ctx context.Context) error {
 // stop ends the background work; jobs that do not end before ctx go back to
 // their queues.
 func (l *logic) stop(ctx context.Context) {
+	if l.canary != nil {
+		l.canary.Close()
+	}
 	l.schedule.Close()
 	l.console.close()
 	l.upkeep.Close()

@@ -45,7 +45,8 @@ func offlineOptions(b *backend, service *apns.Provider) offline.Options {
 		Observe: func(platform string, state push.State, n int) {
 			b.metrics.OfflineDevices.WithLabelValues(platform, string(state)).Add(float64(n))
 		},
-		OnError: func(err error) { b.log.Warn().Err(err).Msg("offline delivery") },
+		OnDropped: func(n int) { b.metrics.MessagesDropped.WithLabelValues(dropInboxFull).Add(float64(n)) },
+		OnError:   func(err error) { b.log.Warn().Err(err).Msg("offline delivery") },
 	}
 }
 

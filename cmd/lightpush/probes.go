@@ -21,7 +21,7 @@ type probe struct {
 
 // reason is one thing that keeps a process from serving.
 type reason struct {
-	Check  string `json:"check"` // draining, namespaces, store or lease
+	Check  string `json:"check"` // draining, namespaces, store, lease or canary
 	Reason string `json:"reason"`
 }
 
@@ -45,6 +45,7 @@ func (p *process) reasons() (found []reason) {
 	if p.connector != nil && !p.connector.lease.Held() {
 		add("lease", errLease)
 	}
+	add("canary", p.canaryReason())
 	return found
 }
 

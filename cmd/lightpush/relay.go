@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,13 +28,56 @@ type entrance struct {
 // relayPlan is how this node takes part in relaying: its session ids begin
 // with tag, and other nodes find it at address.
 type relayPlan struct {
-	secret       []byte
-	tag, address string
+	secret      []byte
+	tag         string
+	address     string
+	certificate *certificate // nil without TLS
+}
+
+// advertised is what other nodes are told.
+func (p *relayPlan) advertised() string {
+	var pins []relay.Pin
+	if p.certificate != nil {
+		pins = p.certificate.pins()
+	}
+	return writeOwner(relay.Owner{Address: p.address, Pins: pins})
+}
+
+// securely begins the address of a node that serves TLS. Versions that do not
+// know of that cannot dial it, and find no such node.
+const securely = "https://"
+
+// writeOwner is the address alone or, with TLS, https://host:port#<pin>,<pin>.
+func writeOwner(o relay.Owner) string {
+	if len(o.Pins) == 0 {
+		return o.Address
+	}
+	pins := make([]string, len(o.Pins))
+	for i, p := range o.Pins {
+		pins[i] = p.String()
+	}
+	return securely + o.Address + "#" + strings.Join(pins, ",")
+}
+
+// parseOwner reads writeOwner's form.
+func parseOwner(text string) (o relay.Owner, ok bool) {
+	rest, secured := strings.CutPrefix(text, securely)
+	if !secured {
+		return relay.Owner{Address: text}, text != "" && !strings.Contains(text, "/")
+	}
+	address, pins, _ := strings.Cut(rest, "#")
+	o.Address = address
+	for text := range strings.SplitSeq(pins, ",") {
+		if pin, ok := relay.ParsePin(text); ok { // others may be of later versions
+			o.Pins = append(o.Pins, pin)
+		}
+	}
+	return o, address != "" && len(o.Pins) > 0 // never without TLS then
 }
 
 // planRelay returns nil when this node does not take part.
-func planRelay(ctx context.Context, b *backend, nodeID string, listen net.Addr) (*relayPlan, error) {
-	if b.embedded != nil || b.cfg.NodeAddress == config.NodeAddressOff || b.cfg.TLSCert != "" { // nodes speak plain HTTP to each other
+func planRelay(ctx context.Context, b *backend, nodeID string, listen net.Addr, certificate *certificate) (*relayPlan, error) {
+	if b.embedded != nil || b.cfg.NodeAddress == config.NodeAddressOff {
 		return nil, nil
 	}
 	secret := b.cfg.ClusterSecret.Reveal()
@@ -52,7 +96,23 @@ func planRelay(ctx context.Context, b *backend, nodeID string, listen net.Addr) 
 			return nil, err
 		}
 	}
-	return &relayPlan{secret: []byte(secret), tag: relay.Tag([]byte(secret), nodeID), address: address}, nil
+	return &relayPlan{secret: []byte(secret), tag: relay.Tag([]byte(secret), nodeID), address: address, certificate: certificate}, nil
+}
+
+// advertise publishes the plan with every heartbeat of the node, and a new key
+// of its certificate before anybody is shown it.
+func (p *relayPlan) advertise(b *backend, nodeID string) {
+	b.store.Advertise(nodeID, p.advertised)
+	if p.certificate == nil {
+		return
+	}
+	p.certificate.beforeChange(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), b.cfg.RedisTimeout)
+		defer cancel()
+		if err := b.store.AdvertiseNow(ctx, nodeID); err != nil { // the next heartbeat will
+			b.log.Warn().Err(err).Msg("tell other nodes of the new certificate")
+		}
+	})
 }
 
 // nodeAddress is where other nodes reach a process that listens on listen: the
@@ -142,7 +202,7 @@ type directory struct {
 	onError func(error)
 
 	mu     sync.Mutex
-	byTag  map[string]string // replaced, never changed
+	byTag  map[string]relay.Owner // replaced, never changed
 	asked  time.Time
 	asking chan struct{} // closed at the end of the read under way; nil: none
 }
@@ -153,10 +213,10 @@ const (
 )
 
 // Lookup implements relay.Directory.
-func (d *directory) Lookup(ctx context.Context, tag string) string {
-	address, known, asking := d.look(tag)
+func (d *directory) Lookup(ctx context.Context, tag string) relay.Owner {
+	owner, known, asking := d.look(tag)
 	if known || asking == nil {
-		return address
+		return owner
 	}
 	select {
 	case <-asking:
@@ -167,16 +227,38 @@ func (d *directory) Lookup(ctx context.Context, tag string) string {
 	return d.byTag[tag]
 }
 
-func (d *directory) look(tag string) (address string, known bool, asking <-chan struct{}) {
+// Renew implements relay.Directory. A read that is under way may have begun
+// too early.
+func (d *directory) Renew(ctx context.Context, tag string) relay.Owner {
+	for fresh := false; !fresh; {
+		d.mu.Lock()
+		if fresh = d.asking == nil; fresh {
+			d.asking = make(chan struct{})
+			go d.refresh(d.asking) // ends with the store's time-out
+		}
+		asking := d.asking
+		d.mu.Unlock()
+		select {
+		case <-asking:
+		case <-ctx.Done():
+			return relay.Owner{}
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	address, known = d.byTag[tag]
+	return d.byTag[tag]
+}
+
+func (d *directory) look(tag string) (owner relay.Owner, known bool, asking <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	owner, known = d.byTag[tag]
 	age := d.now().Sub(d.asked)
 	if d.asking == nil && (age > directoryStale || !known && age > directoryPause) {
 		d.asking = make(chan struct{})
 		go d.refresh(d.asking) // ends with the store's time-out
 	}
-	return address, known, d.asking
+	return owner, known, d.asking
 }
 
 func (d *directory) refresh(done chan struct{}) {
@@ -189,9 +271,11 @@ func (d *directory) refresh(done chan struct{}) {
 		d.onError(err)
 		return
 	}
-	byTag := make(map[string]string, len(addresses))
+	byTag := make(map[string]relay.Owner, len(addresses))
 	for node, address := range addresses {
-		byTag[relay.Tag(d.secret, node)] = address
+		if owner, ok := parseOwner(address); ok {
+			byTag[relay.Tag(d.secret, node)] = owner
+		}
 	}
 	d.byTag = byTag
 }
@@ -201,7 +285,7 @@ func (d *directory) refresh(done chan struct{}) {
 func (d *directory) Failed(tag, address string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.byTag[tag] == address {
+	if d.byTag[tag].Address == address {
 		d.asked = time.Time{}
 	}
 }

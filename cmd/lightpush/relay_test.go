@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestDirectory(t *testing.T) {
 		mu.Lock()
 		now = now.Add(after)
 		mu.Unlock()
-		if got := d.Lookup(t.Context(), tag); got != want {
+		if got := d.Lookup(t.Context(), tag).Address; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) { // for a read in the background
@@ -111,6 +112,67 @@ func TestDirectory(t *testing.T) {
 	d.Failed(tagB, "10.0.0.2:2")
 	look(0, tagB, "10.0.0.2:2", 4)
 	look(0, tagB, "", 4)
+}
+
+func TestOwner(t *testing.T) {
+	pins := []relay.Pin{{1}, {2, 3}}
+	for _, o := range []relay.Owner{{Address: "10.0.0.1:80"}, {Address: "[fd00::7]:443", Pins: pins}, {Address: "a.example:443", Pins: pins[:1]}} {
+		got, ok := parseOwner(writeOwner(o))
+		if !ok || got.Address != o.Address || !slices.Equal(got.Pins, o.Pins) {
+			t.Errorf("%+v: %s is read as %+v, %v", o, writeOwner(o), got, ok)
+		}
+	}
+	if _, _, err := net.SplitHostPort(writeOwner(relay.Owner{Address: "10.0.0.1:80", Pins: pins})); err == nil {
+		t.Error("a version before would speak without TLS")
+	}
+	// A later version may add to it; without a pin there is no safe way.
+	if got, ok := parseOwner("https://h:1#later:abc," + pins[1].String()); !ok || len(got.Pins) != 1 || got.Pins[0] != pins[1] {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	for _, text := range []string{"", "https://h:1", "https://h:1#", "https://h:1#00", "https://#" + pins[0].String(), "quic://h:1"} {
+		if got, ok := parseOwner(text); ok {
+			t.Errorf("%q is %+v", text, got)
+		}
+	}
+}
+
+// TestDirectoryRenew: what is asked for anew was read after the asking.
+func TestDirectoryRenew(t *testing.T) {
+	secret := []byte("secret")
+	tag := relay.Tag(secret, "a")
+	began, goOn := make(chan int, 3), make(chan string)
+	reads := 0
+	d := &directory{
+		secret: secret, onError: func(err error) { t.Error(err) }, now: time.Now,
+		read: func(context.Context) (map[string]string, error) {
+			reads++
+			began <- reads
+			return map[string]string{"a": <-goOn}, nil
+		},
+	}
+	found := make(chan relay.Owner)
+	go func() { found <- d.Lookup(t.Context(), tag) }()
+	<-began
+	renewed := make(chan relay.Owner)
+	go func() { renewed <- d.Renew(t.Context(), tag) }()
+	goOn <- "10.0.0.1:1"
+	if got := <-found; got.Address != "10.0.0.1:1" {
+		t.Errorf("%+v", got)
+	}
+	// The first answer may be either: Renew was asked in the middle of it, or after it.
+	<-began
+	goOn <- "10.0.0.1:2"
+	if got := <-renewed; got.Address != "10.0.0.1:2" {
+		t.Errorf("%+v", got)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { renewed <- d.Renew(ctx, tag) }()
+	<-began
+	cancel()
+	if got := <-renewed; got.Address != "" {
+		t.Errorf("%+v", got)
+	}
+	goOn <- "10.0.0.1:3"
 }
 
 func TestProbes(t *testing.T) {

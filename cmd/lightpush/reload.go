@@ -91,6 +91,9 @@ func (p *process) apply(cfg config.Config) {
 	if level, err := zerolog.ParseLevel(cfg.LogLevel); err == nil {
 		zerolog.SetGlobalLevel(level)
 	}
+	if p.backend != nil {
+		p.backend.namespaces.Configure(configuredLimits(cfg))
+	}
 	if p.connector != nil {
 		p.connector.door.set(cfg)
 		p.connector.hub.SetCeilings(ceilings(cfg))
@@ -109,5 +112,5 @@ func (o *origins) set(allowed []string) { o.list.Store(&allowed) }
 
 func (o *origins) allows(origin string) bool {
 	allowed := *o.list.Load()
-	return len(allowed) == 0 || slices.Contains(allowed, "*") || slices.Contains(allowed, origin)
+	return slices.Contains(allowed, "*") || slices.Contains(allowed, origin)
 }

@@ -50,7 +50,7 @@ func TestOrigins(t *testing.T) {
 	for _, c := range []struct {
 		allowed []string
 		want    bool
-	}{{nil, true}, {[]string{"*"}, true}, {[]string{"https://a"}, true}, {[]string{"https://b"}, false}} {
+	}{{nil, false}, {[]string{"*"}, true}, {[]string{"https://a"}, true}, {[]string{"https://b"}, false}} {
 		o.set(c.allowed)
 		if o.allows("https://a") != c.want {
 			t.Errorf("%v: not %v", c.allowed, c.want)

@@ -107,7 +107,7 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 	}
 	m := &mux{ready: p.backend.ready, reasons: p.reasons, tls: p.certificate != nil}
 	if p.role != roleLogic {
-		if p.connector, err = startConnector(ctx, p.backend, p.node, listener.Addr()); err != nil {
+		if p.connector, err = startConnector(ctx, p.backend, p.node, listener.Addr(), p.certificate); err != nil {
 			p.connector = nil
 			return err
 		}
@@ -119,6 +119,9 @@ func (p *process) start(ctx context.Context, listener net.Listener) (err error) 
 			return err
 		}
 		m.rest, m.console, m.docs = p.logic.api, adminui.Handler(), p.logic.docs
+	}
+	if p.role == roleLogic {
+		p.logic.startCanary(p.backend, p.node)
 	}
 	if p.role == roleAll {
 		if p.demo, err = createDemo(ctx, p.backend); err != nil {
@@ -162,8 +165,8 @@ func (p *process) serveHTTP(listener net.Listener, handler http.Handler) {
 	}()
 }
 
-// serveInternal serves the metrics on an address of their own, which must not
-// be reachable from outside.
+// serveInternal serves the metrics, the probes and the profiler on an address
+// of their own, which must not be reachable from outside.
 func (p *process) serveInternal(set *metrics.Set) error {
 	if p.cfg.MetricsListen == "" {
 		return nil
@@ -172,10 +175,8 @@ func (p *process) serveInternal(set *metrics.Set) error {
 	if err != nil {
 		return fmt.Errorf("metrics_listen: %w", err)
 	}
-	routes := http.NewServeMux()
-	routes.Handle("GET /metrics", set.Handler())
 	p.internal = &http.Server{
-		Handler: routes, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		Handler: p.internalRoutes(set), ReadTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute, // a profile takes its time
 		MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(httpLog{p.log}, "", 0),
 	}
 	go func() { _ = p.internal.Serve(listener) }() // ends with Close

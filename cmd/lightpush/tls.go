@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/lightpush/lightpush/connector/relay"
 	"github.com/lightpush/lightpush/internal/config"
 )
 
@@ -28,7 +29,16 @@ type certificate struct {
 	pair    *tls.Certificate
 	read    fileTimes // of pair, or of what could not be read
 	checked time.Time
+
+	before   func()           // called before another key is shown; may be nil
+	next     *tls.Certificate // waits for that; nil: none does
+	last     relay.Pin        // of the pair before
+	lastEnds time.Time        // until then others may still be shown it
 }
+
+// keepPin is how long a key that is shown no more is still told to others: for
+// handshakes that have begun.
+const keepPin = time.Minute
 
 // fileTimes tell versions of the two files apart.
 type fileTimes struct {
@@ -61,21 +71,70 @@ func (c *certificate) times() (t fileTimes) {
 	return t
 }
 
-// reload reads the files now.
-func (c *certificate) reload() error {
+// beforeChange makes f be called before a certificate with another key than
+// the one before is shown to anybody; pins has both of them then. f must not
+// take long: the old certificate stays in use meanwhile.
+func (c *certificate) beforeChange(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.reloadLocked(c.times())
+	c.before = f
 }
 
-func (c *certificate) reloadLocked(t fileTimes) error {
+// pins are the keys that may be shown now or soon.
+func (c *certificate) pins() []relay.Pin {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pins := []relay.Pin{relay.PinOf(c.pair.Leaf)}
+	if c.next != nil {
+		pins = append(pins, relay.PinOf(c.next.Leaf))
+	}
+	if c.now().Before(c.lastEnds) {
+		pins = append(pins, c.last)
+	}
+	return pins
+}
+
+// reload reads the files now, and returns when what they hold is in use.
+func (c *certificate) reload() error {
+	c.mu.Lock()
+	next, err := c.loadLocked(c.times())
+	c.mu.Unlock()
+	if next != nil {
+		c.change(next)
+	}
+	return err
+}
+
+// loadLocked reads the files. When next is not nil change must be called with
+// it, to put it in use.
+func (c *certificate) loadLocked(t fileTimes) (next *tls.Certificate, err error) {
 	c.read, c.checked = t, c.now()
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.pair = &pair
-	return nil
+	if c.pair == nil || c.before == nil || relay.PinOf(c.pair.Leaf) == relay.PinOf(pair.Leaf) {
+		c.pair, c.next = &pair, nil
+		return nil, nil //nolint:nilnil // it is in use
+	}
+	c.next = &pair
+	return c.next, nil
+}
+
+// change puts a pair in use when others have been told of it, unless it is not
+// the next any more.
+func (c *certificate) change(next *tls.Certificate) {
+	c.mu.Lock()
+	before := c.before
+	c.mu.Unlock()
+	before()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != next {
+		return
+	}
+	c.last, c.lastEnds = relay.PinOf(c.pair.Leaf), c.now().Add(keepPin)
+	c.pair, c.next = c.next, nil
 }
 
 // get implements tls.Config.GetCertificate.
@@ -85,10 +144,14 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.now().Sub(c.checked) >= certCheck {
 		c.checked = c.now()
 		if t := c.times(); t != c.read {
-			if err := c.reloadLocked(t); err != nil {
+			next, err := c.loadLocked(t)
+			if err != nil {
 				c.log.Error().Err(err).Msg("read tls_cert and tls_key; the certificate before stays in use")
 			} else {
 				c.log.Info().Msg("read a new certificate")
+			}
+			if next != nil {
+				go c.change(next) // ends with the time-out of before
 			}
 		}
 	}

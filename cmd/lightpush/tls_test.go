@@ -22,6 +22,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/lightpush/lightpush/connector/relay"
 	"github.com/lightpush/lightpush/internal/config"
 )
 
@@ -124,6 +125,72 @@ func TestCertificate(t *testing.T) {
 	res.Body.Close()
 	if res.Proto != "HTTP/1.1" {
 		t.Errorf("spoken %s: WebSockets need HTTP/1.1", res.Proto)
+	}
+}
+
+// A certificate with another key is shown when others have been told of it, and
+// they are told of both keys as long as either may be shown.
+func TestCertificateChange(t *testing.T) {
+	dir := t.TempDir()
+	cfg := config.Default()
+	cfg.TLSCert, cfg.TLSKey = writePair(t, dir, "first")
+	c, err := openCertificate(cfg, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	c.now = func() time.Time { return now }
+	shown := func() string {
+		pair, err := c.get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pair.Leaf.Subject.CommonName
+	}
+	first := c.pins()
+	told := make(chan []relay.Pin)
+	c.beforeChange(func() { told <- c.pins() })
+	writePair(t, dir, "second")
+	now = now.Add(certCheck)
+	if got := shown(); got != "first" {
+		t.Errorf("shown before others know: %s", got)
+	}
+	pins := <-told
+	if len(first) != 1 || len(pins) != 2 || pins[0] != first[0] || pins[1] == first[0] {
+		t.Errorf("told %v, at first %v", pins, first)
+	}
+	for deadline := time.Now().Add(10 * time.Second); shown() != "second"; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the new certificate is not shown")
+		}
+	}
+	if got := c.pins(); len(got) != 2 || got[0] != pins[1] || got[1] != first[0] {
+		t.Errorf("for handshakes under way: %v", got)
+	}
+	now = now.Add(keepPin)
+	if got := c.pins(); len(got) != 1 || got[0] != pins[1] {
+		t.Errorf("in the end: %v", got)
+	}
+
+	// Of two in a row the later one stays; SIGHUP waits.
+	writePair(t, dir, "third")
+	done := make(chan error)
+	go func() { done <- c.reload() }()
+	<-told
+	writePair(t, dir, "fourth")
+	go func() { done <- c.reload() }()
+	<-told
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := shown(); got != "fourth" {
+		t.Errorf("shown: %s", got)
+	}
+	// The same key needs nobody to be told.
+	if err := c.reload(); err != nil || shown() != "fourth" {
+		t.Errorf("%v, %s", err, shown())
 	}
 }
 

@@ -1,6 +1,10 @@
 package engineio
 
-import "net/http"
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
 
 // cors sets the CORS headers of every answer (section 2.6) and answers a preflight, which it reports. Without
 // Options.AllowOrigin it does nothing.
@@ -14,7 +18,7 @@ func (c *call) cors() (answered bool) {
 	switch {
 	case origin == "":
 		h.Set("Access-Control-Allow-Origin", "*")
-	case allow(origin):
+	case allow(origin) || ownOrigin(origin, c.r.Host):
 		// Version 2 clients send credentials by default, for which browsers reject "*".
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
@@ -38,4 +42,11 @@ func (c *call) cors() (answered bool) {
 	h.Set("Content-Length", "0")
 	c.w.WriteHeader(http.StatusNoContent)
 	return true
+}
+
+// ownOrigin reports whether a page came from the host that it asks now. The
+// scheme is not compared: a proxy in front may speak TLS.
+func ownOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && u.User == nil && strings.EqualFold(u.Host, host)
 }

@@ -29,5 +29,5 @@
 // no lock.
 //
 // The package imports the standard library, github.com/gobwas/ws with its header parser, and its neighbours wsframe,
-// netpoll and internal/wheel.
+// netpoll, query and internal/wheel.
 package engineio

@@ -166,7 +166,7 @@ func (c *call) initSession(s *Session, socket *webSocket) {
 	s.socket = socket
 	s.near.Store(socket)
 	if socket == nil {
-		s.jsonp = newJSONP(c.query)
+		s.jsonp = newJSONP(c.r.URL.RawQuery)
 		s.b64 = s.jsonp != nil || c.param("b64") != ""
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
+
+	"github.com/lightpush/lightpush/connector/query"
 )
 
 // jsonp is the mode of a polling session whose handshake carried the parameter j (section 2.7). Answers are calls of
@@ -18,8 +20,8 @@ const maxJSONPDigits = 20
 
 // newJSONP returns nil when the query has no j. Whatever is not a digit is stripped, so that nothing of the client
 // is executed.
-func newJSONP(query url.Values) *jsonp {
-	values, ok := query["j"]
+func newJSONP(rawQuery string) *jsonp {
+	value, ok := query.Last(rawQuery, "j")
 	if !ok {
 		return nil
 	}
@@ -28,7 +30,7 @@ func newJSONP(query url.Values) *jsonp {
 			return -1
 		}
 		return r
-	}, values[len(values)-1])
+	}, value)
 	return &jsonp{head: "___eio[" + index[:min(len(index), maxJSONPDigits)] + "]("}
 }
 

@@ -36,7 +36,8 @@ type Options struct {
 	DenyEIO3 bool
 
 	// AllowOrigin switches CORS on: an accepted Origin is echoed with credentials, "*" is sent when the request has
-	// none, preflights are answered 204. A rejected Origin is refused with code 4, on polling and on WebSocket.
+	// none, preflights are answered 204. A rejected Origin is refused with code 4, on polling and on WebSocket;
+	// that of a page of the server's own host never is.
 	// Nil: no CORS headers and no check.
 	AllowOrigin func(origin string) bool
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/lightpush/lightpush/connector/query"
 )
 
 const (
@@ -33,7 +35,6 @@ type call struct {
 	w   http.ResponseWriter
 	r   *http.Request
 
-	query     url.Values
 	protocol  Protocol
 	transport string
 	sid       string
@@ -42,7 +43,7 @@ type call struct {
 }
 
 func (srv *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
-	c := &call{srv: srv, w: w, r: r, query: r.URL.Query(), protocol: V3}
+	c := &call{srv: srv, w: w, r: r, protocol: V3}
 	if c.param("EIO") == "4" {
 		c.protocol = V4
 	}
@@ -53,13 +54,10 @@ func (srv *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	return c
 }
 
-// param returns the last value of a query parameter.
+// param returns the last value of a query parameter, "" without one.
 func (c *call) param(name string) string {
-	values := c.query[name]
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1]
+	value, _ := query.Last(c.r.URL.RawQuery, name)
+	return value
 }
 
 // kept is the part of the request that the session retains.

@@ -54,9 +54,9 @@ type Server struct {
 
 	mu       sync.Mutex // leaf
 	sessions map[string]*Session
-	most     int  // sessions there were since the table was made
-	open     int  // sessions that are not closing
-	closing  bool // Shutdown was called
+	most     int    // sessions there were since the table was made
+	open     census // sessions that are not closing
+	closing  bool   // Shutdown was called
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -97,7 +97,48 @@ func NewServer(o Options, h Handler) (*Server, error) {
 func (srv *Server) Len() int {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
-	return srv.open
+	return srv.open.sum()
+}
+
+// Count is the number of open sessions of one protocol and transport.
+type Count struct {
+	Protocol  Protocol
+	Transport string // "polling" or "websocket"
+	Sessions  int
+}
+
+// Counts are the numbers of open sessions of every kind, zeros included; their sum is Len. It costs the same however
+// many sessions there are.
+func (srv *Server) Counts() []Count {
+	srv.mu.Lock()
+	open := srv.open
+	srv.mu.Unlock()
+	var counts []Count
+	for i, protocol := range []Protocol{V3, V4} {
+		counts = append(counts, Count{protocol, transportPolling, open[i][0]}, Count{protocol, transportWebSocket, open[i][1]})
+	}
+	return counts
+}
+
+// census are numbers of sessions by protocol, V3 first, and transport, polling first.
+type census [2][2]int
+
+func (c *census) sum() int { return c[0][0] + c[0][1] + c[1][0] + c[1][1] }
+
+// add changes the number of sessions like s, whose lock is held unless nobody knows it yet.
+func (c *census) add(s *Session, n int) {
+	transport := 0
+	if s.socket != nil {
+		transport = 1
+	}
+	c[s.protocol.index()][transport] += n
+}
+
+func (p Protocol) index() int {
+	if p == V4 {
+		return 1
+	}
+	return 0
 }
 
 // Sessions calls yield for the sessions that were open when it was called, until yield returns false.
@@ -178,7 +219,7 @@ func (srv *Server) register(s *Session) error {
 			s.id = id
 			srv.sessions[id] = s
 			srv.most = max(srv.most, len(srv.sessions))
-			srv.open++
+			srv.open.add(s, 1)
 			srv.tasks.add(2) // one until forget, one until OnClose has returned
 			srv.mu.Unlock()
 			return nil
@@ -195,9 +236,17 @@ func (srv *Server) isClosing() bool {
 }
 
 // ended is called when a session stops being open, forget when it can no longer be reached. Both once per session.
-func (srv *Server) ended() {
+func (srv *Server) ended(s *Session) {
 	srv.mu.Lock()
-	srv.open--
+	srv.open.add(s, -1)
+	srv.mu.Unlock()
+}
+
+// upgrading is called just before the transport of s, which is open, changes from polling to WebSocket.
+func (srv *Server) upgrading(s *Session) {
+	srv.mu.Lock()
+	srv.open[s.protocol.index()][0]--
+	srv.open[s.protocol.index()][1]++
 	srv.mu.Unlock()
 }
 

@@ -306,7 +306,7 @@ func (s *Session) endLocked(reason Reason) {
 	s.disarmLocked()
 	s.dropUpgradeLocked()
 	s.resumeLocked()
-	s.srv.ended()
+	s.srv.ended(s)
 	s.srv.closers.add(s, reason)
 }
 

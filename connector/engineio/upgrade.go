@@ -82,6 +82,7 @@ func (s *Session) probeLocked(p packet, err error) error {
 // held is answered.
 func (s *Session) completeUpgradeLocked() {
 	s.srv.wheel.Stop(&s.upgrade.timer)
+	s.srv.upgrading(s)
 	s.socket, s.upgrade = s.upgrade.socket, nil
 	s.near.Store(s.socket)
 	s.releaseGETLocked(noopPacket)

@@ -2,7 +2,7 @@
 // can bear beside its other work, and none when it is about to leave. Requests of sessions pass untouched.
 //
 // What is refused is answered 503 with Retry-After, which makes the stock clients come back after their own back-off,
-// and a balancer try another server. The package imports the standard library only and has no goroutine.
+// and a balancer try another server. The package imports the standard library and connector/query, and has no goroutine.
 package gate
 
 import (
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/lightpush/lightpush/connector/query"
 )
 
 // Reason is why a handshake was refused.
@@ -66,7 +68,7 @@ func (g *Gate) Close() {
 // ServeHTTP implements http.Handler.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Everything but a GET without a session is answered at no cost, or belongs to a session.
-	if r.Method != http.MethodGet || r.URL.Query().Has("sid") {
+	if r.Method != http.MethodGet || hasSession(r) {
 		g.o.Next.ServeHTTP(w, r)
 		return
 	}
@@ -81,6 +83,11 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Connection", "close")
 	http.Error(w, "this server takes no more connections now", http.StatusServiceUnavailable)
+}
+
+func hasSession(r *http.Request) bool {
+	_, ok := query.Last(r.URL.RawQuery, "sid")
+	return ok
 }
 
 // enter takes a token, or says why there is none and how many seconds to wait, spread over some.

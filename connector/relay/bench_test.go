@@ -90,7 +90,10 @@ func benchPair(b *testing.B) (a, owner *benchServer) {
 }
 
 // Lookup implements Directory.
-func (t twoServers) Lookup(_ context.Context, tag string) string { return t[tag] }
+func (t twoServers) Lookup(_ context.Context, tag string) Owner { return Owner{Address: t[tag]} }
+
+// Renew implements Directory.
+func (t twoServers) Renew(_ context.Context, tag string) Owner { return Owner{Address: t[tag]} }
 
 // Failed implements Directory.
 func (t twoServers) Failed(string, string) {}

@@ -9,10 +9,11 @@
 //
 // Servers know each other by a shared secret: a passed-on request carries a header that is an HMAC over time, method,
 // target, the client's address and what proxies said of it. A request with such a header is never passed on again. One
-// whose header does not fit is refused.
+// whose header does not fit is refused. A server that serves TLS publishes the hash of its key with its address, and is
+// spoken to by TLS, if it has that key.
 //
 // A Relay owns its connections to other servers, its poller and the tunnels between New and Close. Everything is
 // bounded: requests and tunnels at a time, the time of each, and what may wait in a tunnel.
 //
-// The package imports the standard library and netpoll.
+// The package imports the standard library, netpoll and connector/query.
 package relay

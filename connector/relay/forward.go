@@ -23,7 +23,7 @@ func (rl *Relay) newProxy() *httputil.ReverseProxy {
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			p := pr.In.Context().Value(passedKey{}).(*passed)
 			out := pr.Out
-			out.URL.Scheme, out.URL.Host = "http", p.address
+			out.URL.Scheme, out.URL.Host = p.owner.scheme(), p.owner.Address
 			out.URL.RawQuery = pr.In.URL.RawQuery // to the letter
 			out.Host = pr.In.Host
 			p.relay.address(out, pr.In)

@@ -12,13 +12,16 @@ import (
 	"time"
 
 	"github.com/lightpush/lightpush/connector/netpoll"
+	"github.com/lightpush/lightpush/connector/query"
 )
 
 // Directory knows where the servers of the group are. It is asked for every request of another server's session, and
 // must answer from memory mostly.
 type Directory interface {
-	// Lookup returns the address (host:port) of the server with that tag, "" when there is none that lives.
-	Lookup(ctx context.Context, tag string) string
+	// Lookup returns the server with that tag; without an address when there is none that lives.
+	Lookup(ctx context.Context, tag string) Owner
+	// Renew is Lookup, but asks for what is known now.
+	Renew(ctx context.Context, tag string) Owner
 	// Failed hears that the address did not answer.
 	Failed(tag, address string)
 }
@@ -132,6 +135,7 @@ func New(o Options) (*Relay, error) {
 	rl.transport = &http.Transport{
 		Proxy:               nil, // servers reach each other directly
 		DialContext:         rl.dialer.DialContext,
+		DialTLSContext:      rl.dialTLS,
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     30 * time.Second, // less than servers keep them
 		DisableCompression:  true,             // bodies pass as they are
@@ -181,11 +185,7 @@ func (rl *Relay) foreign(r *http.Request) string {
 	if r.URL.RawQuery == "" || r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return ""
 	}
-	sids := r.URL.Query()["sid"]
-	if len(sids) == 0 {
-		return ""
-	}
-	sid := sids[len(sids)-1]
+	sid, _ := query.Last(r.URL.RawQuery, "sid")
 	if len(sid) <= TagLength || len(sid) > 64 || sid[:TagLength] == rl.o.Tag {
 		return ""
 	}
@@ -201,11 +201,11 @@ func (rl *Relay) pass(w http.ResponseWriter, r *http.Request, tag string) {
 	case isUpgrade(r):
 		kind = Upgrade
 	}
-	address := ""
+	owner := Owner{}
 	if rl.closing.Err() == nil {
-		address = rl.o.Directory.Lookup(r.Context(), tag)
+		owner = rl.o.Directory.Lookup(r.Context(), tag)
 	}
-	if address == "" {
+	if owner.Address == "" {
 		rl.o.Observe(kind, Unknown)
 		rl.o.Next.ServeHTTP(w, r)
 		return
@@ -217,7 +217,7 @@ func (rl *Relay) pass(w http.ResponseWriter, r *http.Request, tag string) {
 		http.Error(w, "too many requests for other servers", http.StatusServiceUnavailable)
 		return
 	}
-	p := &passed{relay: rl, kind: kind, tag: tag, address: address, request: r}
+	p := &passed{relay: rl, kind: kind, tag: tag, owner: owner, request: r}
 	if kind == Upgrade {
 		p.tunnel(w, r)
 		return
@@ -228,12 +228,13 @@ func (rl *Relay) pass(w http.ResponseWriter, r *http.Request, tag string) {
 
 // passed is one request on its way to the owner of its session.
 type passed struct {
-	relay        *Relay
-	kind         Kind
-	tag, address string
-	request      *http.Request // as it came
-	answered     bool          // the owner's answer has begun
-	timer        *time.Timer   // ends the request
+	relay    *Relay
+	kind     Kind
+	tag      string
+	owner    Owner
+	request  *http.Request // as it came
+	answered bool          // the owner's answer has begun
+	timer    *time.Timer   // ends the request
 }
 
 // failed answers a request whose owner has not.
@@ -242,7 +243,7 @@ func (p *passed) failed(w http.ResponseWriter, r *http.Request) {
 		p.relay.o.Observe(p.kind, Gone)
 		return
 	}
-	p.relay.o.Directory.Failed(p.tag, p.address)
+	p.relay.o.Directory.Failed(p.tag, p.owner.Address)
 	p.relay.o.Observe(p.kind, Dead)
 	p.relay.o.Next.ServeHTTP(w, r)
 }

@@ -21,6 +21,8 @@ type group struct {
 	t       *testing.T
 	mu      sync.Mutex
 	address map[string]string // by tag
+	pins    map[string][]Pin  // by tag; what Lookup knows
+	renewed map[string][]Pin  // what Renew finds
 	failed  []string
 	counts  map[string]int // "kind outcome"
 	refused int
@@ -34,10 +36,19 @@ type member struct {
 	http  *httptest.Server
 }
 
-func (g *group) Lookup(_ context.Context, tag string) string {
+func (g *group) Lookup(_ context.Context, tag string) Owner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.address[tag]
+	return Owner{g.address[tag], g.pins[tag]}
+}
+
+func (g *group) Renew(ctx context.Context, tag string) Owner {
+	g.mu.Lock()
+	if pins := g.renewed[tag]; pins != nil {
+		g.pins[tag] = pins
+	}
+	g.mu.Unlock()
+	return g.Lookup(ctx, tag)
 }
 
 func (g *group) Failed(tag, _ string) {
@@ -53,7 +64,7 @@ func (g *group) count(what string) int {
 }
 
 func newGroup(t *testing.T) *group {
-	return &group{t: t, address: map[string]string{}, counts: map[string]int{}}
+	return &group{t: t, address: map[string]string{}, pins: map[string][]Pin{}, renewed: map[string][]Pin{}, counts: map[string]int{}}
 }
 
 func (g *group) add(own http.HandlerFunc, change func(*Options)) *member {

@@ -73,7 +73,7 @@ func (p *passed) tunnel(w http.ResponseWriter, r *http.Request) {
 func (p *passed) ask(r *http.Request) (server net.Conn, early []byte, res *http.Response, err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), upgradeTimeout)
 	defer cancel()
-	if server, err = p.relay.dialer.DialContext(ctx, "tcp", p.address); err != nil {
+	if server, err = p.dial(ctx); err != nil {
 		return nil, nil, nil, err
 	}
 	defer func() {
@@ -86,7 +86,7 @@ func (p *passed) ask(r *http.Request) (server net.Conn, early []byte, res *http.
 	defer context.AfterFunc(ctx, func() { _ = server.SetDeadline(time.Unix(1, 0)) })()
 
 	out := r.Clone(ctx)
-	out.URL.Scheme, out.URL.Host = "http", p.address
+	out.URL.Scheme, out.URL.Host = p.owner.scheme(), p.owner.Address
 	out.Body, out.ContentLength = nil, 0
 	if len(out.Header["User-Agent"]) == 0 {
 		out.Header.Set("User-Agent", "") // nothing is added

@@ -28,6 +28,14 @@ var errStore = errors.New("service unavailable")
 // push to the user can fall between (B2); the engine holds what is delivered
 // meanwhile. A refused client leaves nothing behind (B19).
 func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
+	err := h.tryAdmit(ctx, s)
+	if err != nil && ctx.Err() == nil { // else the client has gone before it was answered
+		h.noteRefusal(s.Namespace().Name(), err)
+	}
+	return err
+}
+
+func (h *Hub) tryAdmit(ctx context.Context, s *socketio.Socket) error {
 	key := s.Namespace().Name()
 	ns, ok := h.opts.Namespaces.Get(key)
 	if !ok {
@@ -41,7 +49,6 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 	}
 	granted, err := h.authenticate(ctx, ns, &handshake, values, hs.Engine)
 	if err != nil {
-		h.noteRefusal(key, err)
 		return err
 	}
 	d := &device{
@@ -57,17 +64,14 @@ func (h *Hub) admit(ctx context.Context, s *socketio.Socket) error {
 	d.announce(handshake)
 	rooms, err := d.callback(ctx, ns, handshake, values, &granted)
 	if err != nil {
-		h.noteRefusal(key, err)
 		return err
 	}
 	if h.blocks(key, d.member.UserID, "", "") { // the callback may have named somebody else
-		h.noteRefusal(key, auth.ErrRevoked)
 		return refuse(auth.ErrRevoked)
 	}
 	rooms = union(d.callbackRooms(granted.rooms), rooms)
 	d.access = newAccess(granted)
 	if err := h.admitOne(d); err != nil {
-		h.noteRefusal(key, err)
 		return err
 	}
 	// The callback may have taken long.
@@ -157,7 +161,7 @@ func (d *device) callback(ctx context.Context, ns *namespace.Namespace, hs clien
 
 // callbackRooms skips invalid names, which are only logged (2.6).
 func (d *device) callbackRooms(rooms []string) []string {
-	limit := d.hub.opts.Limits.RoomsPerClient
+	limit := d.ceilings().Rooms
 	var valid []string
 	for _, r := range rooms {
 		if !d.hub.opts.Names.Room(r) || len(valid) >= limit {
@@ -207,7 +211,7 @@ func (d *device) enter(ctx context.Context, rooms []string) (waiting bool, err e
 	}
 	d.member.PID, d.member.SID = d.socket.PID(), d.socket.ID()
 	if earlier != nil {
-		rooms = union(rooms, earlier.rooms)
+		rooms, d.recovered = union(rooms, earlier.rooms), true
 	} else if d.member.PID != "" {
 		d.since = push.TimeOffset(claim.At)
 	}
@@ -248,7 +252,7 @@ func (h *Hub) takeOver(ctx context.Context, d *device, prev client.Holder) {
 	h.mu.Lock()
 	old := h.devices[key]
 	if old == nil || old.member.Gen < d.member.Gen {
-		h.devices[key] = d
+		h.setLocked(key, d)
 	}
 	h.mu.Unlock()
 	if old != nil && old.member.Gen < d.member.Gen {
@@ -278,5 +282,7 @@ func (h *Hub) connected(s *socketio.Socket) {
 		_ = s.Emit(eventOffset, d.since)
 		d.since = ""
 	}
+	h.opts.Observer.Connected(d.member.Platform, d.recovered)
+	h.opts.Logger.Debug().Str("client", d.member.ClientID).Bool("recovered", d.recovered).Msg("connected")
 	d.watch()
 }

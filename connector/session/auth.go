@@ -30,9 +30,6 @@ type Access struct {
 	Verifier    *auth.Verifier
 	Signatures  Signatures
 	Revocations *auth.Revocations
-	// Refused hears why a client was turned away: the text it is told. It may
-	// be nil, and must be quick.
-	Refused func(reason string)
 }
 
 // grant is what a client was granted besides entering.
@@ -251,9 +248,7 @@ func (d *device) keepInfo(ctx context.Context, info json.RawMessage) {
 // noteRefusal counts a refusal and logs some of them: a flood of bad clients
 // must not become a flood of lines.
 func (h *Hub) noteRefusal(ns string, err error) {
-	if h.opts.Access.Refused != nil {
-		h.opts.Access.Refused(err.Error())
-	}
+	h.opts.Observer.Refused(err.Error())
 	h.refusals.Info().Str("namespace", ns).Str("reason", err.Error()).Msg("client refused")
 }
 

@@ -18,10 +18,12 @@ func (h *Hub) Direct(m push.Direct) {
 	}
 	n, err := only(d).AckID(uint64(m.MessageID)).Deferred(&h.batch).Emit("push", m.Payload)
 	if err != nil {
-		h.opts.Logger.Error().Err(err).Int64("message", m.MessageID).Msg("encode push")
+		h.opts.Logger.Error().Err(err).Int64("message_id", m.MessageID).Msg("encode push")
+		h.opts.Observer.Dropped(DropEncode)
 		return
 	}
 	h.opts.Receipts.Delivered(m.Namespace, m.MessageID, n)
+	h.opts.Observer.Delivered(WayDirect, n)
 }
 
 // Event hands an event to the members of a room on this node. What it sends

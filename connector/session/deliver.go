@@ -25,14 +25,24 @@ func (h *Hub) Deliver(m push.Delivery) {
 	to := skipClient(broadcast(tenant, &m).Deferred(&h.batch), m.Except)
 	n, err := to.Emit("push", m.Payload)
 	if err != nil {
-		h.opts.Logger.Error().Err(err).Int64("message", m.MessageID).Msg("encode push")
+		h.opts.Logger.Error().Err(err).Int64("message_id", m.MessageID).Msg("encode push")
+		h.opts.Observer.Dropped(DropEncode)
 		return
 	}
 	h.opts.Receipts.Delivered(m.Namespace, m.MessageID, n)
+	if n > 0 {
+		h.opts.Observer.Delivered(WayLive, n)
+		if at := acceptedAt(m.Payload); at > 0 {
+			h.leaving = append(h.leaving, at)
+		}
+	}
 }
 
 // Flush sends what Deliver has gathered; it comes from the same goroutine.
-func (h *Hub) Flush() { h.batch.Flush() }
+func (h *Hub) Flush() {
+	h.batch.Flush()
+	h.written()
+}
 
 // broadcast is a message on its way to a room: with the ack id, and with the
 // offset from which a client that can be recovered goes on.
@@ -76,6 +86,11 @@ const ackIDsMax = 1000
 // ackPush confirms one message, {id}, or several, {ids:[…]}. Anything that is
 // no id is ignored (2.7).
 func (d *device) ackPush(e *socketio.Event) {
+	if id, ok := plainID(e.Args.Raw(0)); ok {
+		d.ack(id)
+		_ = e.Ack(answerOK)
+		return
+	}
 	var arg struct {
 		ID  json.RawMessage   `json:"id"`
 		IDs []json.RawMessage `json:"ids"`
@@ -92,6 +107,17 @@ func (d *device) ackPush(e *socketio.Event) {
 	_ = e.Ack(answerOK)
 }
 
+// plainID reads {"id":1} and {"id":"1"}, written without white space, as nearly
+// every client does for every message: that needs no decoder. Whatever else it
+// is, ok is false.
+func plainID(arg json.RawMessage) (id int64, ok bool) {
+	const head, tail = `{"id":`, `}`
+	if n := len(arg) - len(tail); n > len(head) && string(arg[:len(head)]) == head && string(arg[n:]) == tail {
+		return messageID(arg[len(head):n])
+	}
+	return 0, false
+}
+
 // messageID reads a positive integer, as number or as text.
 func messageID(raw json.RawMessage) (int64, bool) {
 	text := string(raw)
@@ -106,6 +132,7 @@ func (d *device) ack(id int64) {
 	if b := d.mail.Load(); b != nil {
 		d.confirmDropped(b)
 	}
+	d.hub.opts.Observer.Acked(d.member.Platform)
 	d.hub.opts.Receipts.Ack(push.Ack{
 		MessageID: id,
 		Namespace: d.member.Namespace,

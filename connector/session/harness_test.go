@@ -8,7 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"runtime"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,6 +23,7 @@ import (
 	"github.com/lightpush/lightpush/connector/socketio"
 	"github.com/lightpush/lightpush/internal/bus"
 	"github.com/lightpush/lightpush/internal/callback"
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/internal/name"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
@@ -33,33 +34,8 @@ import (
 // callbackTimeout is long enough for what tests do during a callback on a busy machine.
 const callbackTimeout = time.Second
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if code == 0 {
-		code = checkLeaks()
-	}
-	if code != 0 {
-		panic(fmt.Sprintf("exit code %d", code))
-	}
-}
-
-// checkLeaks waits until only the goroutines of the runtime are left.
-func checkLeaks() int {
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		buf := make([]byte, 1<<20)
-		stacks := string(buf[:runtime.Stack(buf, true)])
-		leaked := strings.Count(stacks, "lightpush/lightpush/") - strings.Count(stacks, "session.checkLeaks") - strings.Count(stacks, "session.TestMain")
-		if leaked <= 0 {
-			return 0
-		}
-		if time.Now().After(deadline) {
-			fmt.Println("goroutines left behind:\n" + stacks)
-			return 1
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
+// TestMain fails the run when a goroutine of the project is left behind.
+func TestMain(m *testing.M) { os.Exit(leaktest.RunOf(m, "lightpush/lightpush/")) }
 
 // cluster is a store that several nodes share.
 type cluster struct {

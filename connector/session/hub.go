@@ -20,7 +20,7 @@ import (
 )
 
 // Options of a Hub. Every dependency is required but
-// Recovery and Inbox.
+// Recovery, Inbox and Observer.
 type Options struct {
 	Node       string // this connector's id
 	System     string // host name, told to clients in ok
@@ -44,6 +44,8 @@ type Options struct {
 	Logger         zerolog.Logger
 	// Access decides who may connect.
 	Access Access
+	// Observer counts; nil: nobody does.
+	Observer Observer
 	// ClientIP tells the address of the device behind trusted proxies.
 	ClientIP func(remote string, forwardedFor []string) netip.Addr
 }
@@ -105,12 +107,12 @@ type Hub struct {
 	mail      turns // for inboxes, so that they hold up nobody else
 	kicks     *kicks
 	batch     engineio.Batch // what Deliver gathers until Flush; the bus reader's goroutine only
+	leaving   []int64        // when the messages in batch were accepted, ms; likewise
 	transfers transfers
 	abandoned atomic.Int64
 	revoked   *kicks         // which namespaces have revocations to carry out
 	refusals  zerolog.Logger // sampled
-	ceilings  atomic.Pointer[Ceilings]
-	started   time.Time // the clock of limits
+	started   time.Time      // the clock of limits
 	// orphanWait is shorter in tests; fixed after the start.
 	orphanWait time.Duration
 
@@ -121,6 +123,9 @@ type Hub struct {
 	mu      sync.Mutex
 	tenants map[string]*socketio.Namespace // by key; made when first admitted
 	devices map[deviceKey]*device          // the newest connection of each client id
+	count   map[string]int                 // of devices, by platform
+
+	ceilings Ceilings // of the configuration
 }
 
 type deviceKey struct{ namespace, clientID string }
@@ -144,6 +149,8 @@ type device struct {
 	// the store. gone: it has ended, and nothing may change any more.
 	changing sync.Mutex
 	gone     bool
+	// recovered: it goes on with an earlier session. Set like since.
+	recovered bool
 
 	// mail is what it knows of its inbox; nil while there is nothing to know.
 	mail atomic.Pointer[mailbox]
@@ -159,12 +166,15 @@ type device struct {
 // NewHub registers the domain at server. Start the namespaces' registry and
 // the bus before clients are let in.
 func NewHub(server *socketio.Server, o Options) *Hub {
+	if o.Observer == nil {
+		o.Observer = NopObserver{}
+	}
 	h := &Hub{
 		opts: o, server: server, behaviour: &socketio.Behaviour{},
 		pushes:     newIntervals(o.Limits.PushInterval),
 		orphanWait: orphanWait,
 		turns:      make(turns, storeTurns), mail: make(turns, inboxTurns), kicks: newKicks(o.Limits.KickRate), revoked: newKicks(0), refusals: sampled(o.Logger), started: time.Now(),
-		tenants: map[string]*socketio.Namespace{}, devices: map[deviceKey]*device{},
+		tenants: map[string]*socketio.Namespace{}, devices: map[deviceKey]*device{}, count: map[string]int{},
 	}
 	h.closing, h.close = context.WithCancel(context.Background())
 	// "/" is where SIO4 clients are before they ask for their namespace; it
@@ -215,19 +225,26 @@ func (h *Hub) resolve(key string, hs *socketio.Handshake) (*socketio.Namespace, 
 		if hs.Protocol == 3 {
 			return h.root, nil
 		}
-		return nil, refuse(namespace.ErrUnknown)
+		return nil, h.unresolved(refuse(namespace.ErrUnknown))
 	}
 	if !h.opts.Namespaces.Ready() {
-		return nil, tryLater(namespace.ErrUnavailable)
+		return nil, h.unresolved(tryLater(namespace.ErrUnavailable))
 	}
 	ns, ok := h.opts.Namespaces.Get(key)
 	switch {
 	case !ok:
-		return nil, refuse(namespace.ErrUnknown)
+		return nil, h.unresolved(refuse(namespace.ErrUnknown))
 	case ns.Offline:
-		return nil, refuse(namespace.ErrOffline)
+		return nil, h.unresolved(refuse(namespace.ErrOffline))
 	}
 	return h.tenant(key), nil
+}
+
+// unresolved counts a refusal. It is not logged: the name is the client's, of
+// any length.
+func (h *Hub) unresolved(err *socketio.ConnectError) error {
+	h.opts.Observer.Refused(err.Error())
+	return err
 }
 
 func (h *Hub) tenant(key string) *socketio.Namespace {
@@ -236,6 +253,7 @@ func (h *Hub) tenant(key string) *socketio.Namespace {
 	t, ok := h.tenants[key]
 	if !ok {
 		t = h.server.NewNamespace(key, h.behaviour)
+		h.boundLocked(t)
 		h.tenants[key] = t
 	}
 	return t
@@ -265,4 +283,24 @@ func (h *Hub) Devices() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.devices)
+}
+
+// DevicesOn is the number of admitted connections of devices of a platform.
+func (h *Hub) DevicesOn(platform string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.count[platform]
+}
+
+// setLocked makes d the connection of its client id, nil none.
+func (h *Hub) setLocked(key deviceKey, d *device) {
+	if old := h.devices[key]; old != nil {
+		h.count[old.member.Platform]--
+	}
+	if d == nil {
+		delete(h.devices, key)
+		return
+	}
+	h.devices[key] = d
+	h.count[d.member.Platform]++
 }

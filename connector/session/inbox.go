@@ -247,6 +247,9 @@ func (d *device) offer(b *mailbox, entries []inbox.Entry, follow bool) error {
 	if err != nil && pause != nil {
 		pause.Stop()
 	}
+	if err == nil {
+		d.hub.opts.Observer.Delivered(WayInbox, len(ids))
+	}
 	return err
 }
 

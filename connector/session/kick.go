@@ -57,11 +57,13 @@ func (k *kicks) end(key string) bool {
 	return true
 }
 
-// NamespacesChanged disconnects the clients of namespaces that went offline or
-// away, at most Limits.KickRate per second, and stops when one comes back. It
-// is called by the registry's goroutine and returns at once.
+// NamespacesChanged puts the limits of namespaces in force and disconnects the
+// clients of those that went offline or away, at most Limits.KickRate per
+// second; it stops when one comes back. It is called by the registry's
+// goroutine and returns at once.
 func (h *Hub) NamespacesChanged(changed []*namespace.Namespace) {
 	for _, ns := range changed {
+		h.bound(ns.Key)
 		tenant, ok := h.existingTenant(ns.Key)
 		if !ok || !ns.Offline || !h.kicks.begin(ns.Key) {
 			continue

@@ -29,7 +29,7 @@ func (d *device) forget(m client.Member, rooms []string, recoverable bool) {
 	key := deviceKey{d.member.Namespace, d.member.ClientID}
 	h.mu.Lock()
 	if h.devices[key] == d {
-		delete(h.devices, key)
+		h.setLocked(key, nil)
 	}
 	h.mu.Unlock()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {

@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,14 +42,8 @@ func TestConnectionLimits(t *testing.T) {
 }
 
 func TestEventLimit(t *testing.T) {
-	var told atomic.Int64
-	n, _ := newCluster(t).guarded("a", func(o *Options) {
-		o.Access.Refused = func(reason string) {
-			if reason == errEvents.Error() {
-				told.Add(1)
-			}
-		}
-	})
+	told := &recorder{}
+	n, _ := newCluster(t).guarded("a", func(o *Options) { o.Observer = told })
 	n.namespace("/demo", nil)
 	n.hub.SetCeilings(Ceilings{Events: 1})
 	c := n.join(4, "uuid=u1")
@@ -76,8 +69,8 @@ func TestEventLimit(t *testing.T) {
 		}
 	}
 	_, closing := payload(t, c.read(), "closing")
-	if closing["reason"] != "too many events" || told.Load() != eventsPatience {
-		t.Errorf("closing %v, told %d times", closing, told.Load())
+	if closing["reason"] != "too many events" || told.of("refused too many events") != eventsPatience {
+		t.Errorf("closing %v, told %v", closing, told.counts())
 	}
 	c.expect("41/demo,")
 	quiet.send(`42/demo,1["leaveRoom","x"]`)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -45,6 +46,7 @@ func (d *device) push(e *socketio.Event) {
 		_ = e.Ack(answer{Status: 503, Msg: errStore.Error()})
 		return
 	}
+	d.hub.opts.Logger.Debug().Str("client", d.member.ClientID).Int64("message_id", id).Msg("client push accepted")
 	_ = e.Ack(answer{Status: 200, Msg: "ok", ID: id})
 }
 
@@ -62,6 +64,9 @@ func (d *device) pushRequest(e *socketio.Event) (push.Request, *answer) {
 	}
 	req, err := d.hub.opts.Rules.Parse(fields, ns)
 	if err != nil {
+		if errors.Is(err, push.ErrTooLarge) {
+			d.hub.opts.Observer.Refused(err.Error())
+		}
 		return push.Request{}, &answer{Status: 400, Msg: nested(err)}
 	}
 	sender := d.member.ClientID

@@ -86,6 +86,7 @@ func (e *earlier) catchUp(ctx context.Context) error {
 	for i := range missed {
 		h.opts.Receipts.Delivered(e.device.member.Namespace, missed[i].MessageID, 1)
 	}
+	h.opts.Observer.Delivered(WayRecovered, len(missed))
 	return nil
 }
 

@@ -65,6 +65,7 @@ func (d *device) catchUpSince(ctx context.Context, since int64) error {
 			return err
 		}
 		d.hub.opts.Receipts.Delivered(d.member.Namespace, m.MessageID, n)
+		d.hub.opts.Observer.Delivered(WayRecovered, n)
 	}
 	return nil
 }

@@ -28,7 +28,8 @@ func (d *device) joinRoom(e *socketio.Event) {
 	}
 	result := answerOK
 	var join []string
-	in := d.socket.Rooms()
+	refused := false // by the limit
+	in, most := d.socket.Rooms(), d.ceilings().Rooms
 	for _, r := range rooms {
 		switch {
 		case !d.hub.opts.Names.Room(r):
@@ -36,11 +37,14 @@ func (d *device) joinRoom(e *socketio.Event) {
 		case d.foreign(r):
 			result = answer{Status: 403, Msg: "Forbidden"}
 		case slices.Contains(in, r) || slices.Contains(join, r):
-		case len(in)+len(join) >= d.hub.opts.Limits.RoomsPerClient:
-			result = answerError("too many rooms")
+		case len(in)+len(join) >= most:
+			result, refused = answerError(errRooms.Error()), true
 		default:
 			join = append(join, r)
 		}
+	}
+	if refused {
+		d.hub.opts.Observer.Refused(errRooms.Error())
 	}
 	if len(join) > 0 {
 		if err := d.join(join); err != nil {

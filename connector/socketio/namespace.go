@@ -64,6 +64,9 @@ func (b *Behaviour) OnAck(f func(s *Socket, id uint64, args Args)) { b.onAck = f
 type Namespace struct {
 	*Behaviour
 
+	// Data is the application's; it is set before sockets can come, or never.
+	Data any
+
 	// fixed after creation
 	name   string
 	server *Server

@@ -33,6 +33,12 @@ var (
 	ErrClosePayload   = &Error{ws.StatusProtocolError, "malformed close frame"}
 )
 
+// Violations are all of them, for metrics.
+var Violations = []*Error{
+	ErrTooBig, ErrInvalidUTF8, ErrBadDeflate, ErrLengthOverflow, ErrReservedOpCode, ErrReservedBits, ErrMaskRequired,
+	ErrControlTooLong, ErrControlSplit, ErrNoMessage, ErrInMessage, ErrClosePayload,
+}
+
 // CloseCode returns the close status for an error of this package, 1002 for any other error.
 func CloseCode(err error) ws.StatusCode {
 	var e *Error

@@ -100,24 +100,3 @@ func FuzzInflate(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkFeed(b *testing.B) {
-	for name, frame := range map[string]in{
-		"text":    text(strings.Repeat("x", 100)),
-		"deflate": {op: ws.OpText, data: packed(strings.Repeat("hello ", 300)), rsv: rsv1},
-	} {
-		b.Run(name, func(b *testing.B) {
-			d := New(testLimit)
-			d.AllowDeflate()
-			whole := frame.encode()
-			buf := make([]byte, len(whole))
-			b.ReportAllocs()
-			for b.Loop() {
-				copy(buf, whole)
-				if err := d.Feed(buf, func(ws.OpCode, []byte) error { return nil }); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}

@@ -227,8 +227,8 @@ func (r *Revocations) Blocked(namespace string, kind Kind, value string) bool {
 }
 
 // List returns the revocations of a namespace that are in force, the newest
-// first, at most limit, and how many there are.
-func (r *Revocations) List(namespace string, limit int) (list []Revocation, total int) {
+// first, at most limit behind the first skip, and how many there are.
+func (r *Revocations) List(namespace string, skip, limit int) (list []Revocation, total int) {
 	now := r.now().UnixMilli()
 	r.mu.RLock()
 	for key, revocation := range r.all {
@@ -243,7 +243,9 @@ func (r *Revocations) List(namespace string, limit int) (list []Revocation, tota
 		}
 		return list[i].Value < list[j].Value
 	})
-	return list[:min(len(list), limit)], len(list)
+	total = len(list)
+	list = list[min(skip, total):]
+	return list[:min(len(list), limit)], total
 }
 
 // Save stores a revocation, or lifts one; this process knows at once, others

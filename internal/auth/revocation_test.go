@@ -100,7 +100,7 @@ func TestRevocations(t *testing.T) {
 	r.now = func() time.Time { return at.Add(time.Minute) }
 	blocked(User, "joe", false)
 	r.now = func() time.Time { return at }
-	if list, total := r.List("/demo", 1); total != 2 || len(list) != 1 || list[0].Value != "joe" {
+	if list, total := r.List("/demo", 0, 1); total != 2 || len(list) != 1 || list[0].Value != "joe" {
 		t.Errorf("%v of %d", list, total)
 	}
 	lift := revoked(User, "joe", time.Minute)

@@ -12,5 +12,5 @@
 // the stream exists when the first sender looks for it; a Control is started
 // before the namespaces are loaded.
 //
-// It imports internal/push, internal/client, internal/room and go-redis.
+// It imports internal/push, internal/client, internal/room, internal/canary and go-redis.
 package bus

@@ -12,6 +12,7 @@ const (
 	fieldTransfer  = "t"
 	fieldEvent     = "e"
 	fieldDirect    = "o"
+	fieldCanary    = "c"
 	fieldHello     = "h"
 	fieldNamespace = "n"
 
@@ -49,6 +50,11 @@ func EventCommand(stream string, max int64, entry []byte) []any {
 // DirectCommand is the same for a message to one device.
 func DirectCommand(stream string, max int64, entry []byte) []any {
 	return appendCommand(stream, max, fieldDirect, entry)
+}
+
+// CanaryCommand is the same for a canary.
+func CanaryCommand(stream string, max int64, entry []byte) []any {
+	return appendCommand(stream, max, fieldCanary, entry)
 }
 
 // NamespaceCommand appends the notice that a namespace has changed to the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lightpush/lightpush/internal/canary"
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/internal/room"
@@ -31,12 +32,15 @@ type Handler interface {
 type Reader struct {
 	tail    tail
 	handler Handler
+	canary  func(canary.Note)
 }
 
 // ReaderOptions of a Reader; functions may be nil.
 type ReaderOptions struct {
 	Prefix string // of all keys
 	Node   string
+	// OnCanary hears of canaries, in the order of the stream.
+	OnCanary func(canary.Note)
 	// OnGap hears that entries may have been lost before they were read:
 	// the node was swept, or lagged by more than its stream keeps.
 	OnGap func()
@@ -48,7 +52,10 @@ type ReaderOptions struct {
 // NewReader returns a Reader that owns rdb, a client of its own: Close closes
 // it.
 func NewReader(rdb redis.UniversalClient, handler Handler, o ReaderOptions) *Reader {
-	r := &Reader{handler: handler}
+	r := &Reader{handler: handler, canary: o.OnCanary}
+	if r.canary == nil {
+		r.canary = func(canary.Note) {}
+	}
 	r.tail = tail{
 		rdb: rdb, key: StreamKey(o.Prefix, o.Node), own: true,
 		handle: r.entry, handled: handler.Flush, onGap: orNothing(o.OnGap), onError: orIgnore(o.OnError),
@@ -87,6 +94,8 @@ func (r *Reader) entry(field, value string) {
 		take(r, "event", value, DecodeEvent, r.handler.Event)
 	case fieldDirect:
 		take(r, "direct message", value, DecodeDirect, r.handler.Direct)
+	case fieldCanary:
+		take(r, "canary", value, DecodeCanary, r.canary)
 	default: // a newer version's kind
 		r.tail.onError(fmt.Errorf("entry %q in %s: %w", field, r.tail.key, ErrEntry))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/lightpush/lightpush/internal/canary"
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/internal/room"
@@ -45,6 +46,18 @@ func (s *Sender) Transfer(ctx context.Context, node string, t room.Transfer) err
 // Event sends an event to the members of a room on node.
 func (s *Sender) Event(ctx context.Context, node string, e room.Event) error {
 	return s.send(ctx, "event to", node, EventCommand(StreamKey(s.prefix, node), s.max, EncodeEvent(&e)))
+}
+
+// Canary implements canary.Sender.
+func (s *Sender) Canary(ctx context.Context, node string, n canary.Note) (written bool, err error) {
+	err = s.rdb.Do(ctx, CanaryCommand(StreamKey(s.prefix, node), s.max, EncodeCanary(&n))...).Err()
+	switch {
+	case errors.Is(err, redis.Nil):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("canary to node %s: %w", node, err)
+	}
+	return true, nil
 }
 
 func (s *Sender) send(ctx context.Context, what, node string, command []any) error {

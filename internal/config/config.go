@@ -48,6 +48,7 @@ type Config struct {
 	DataDir         string
 	NodeID          string
 	NodeLease       time.Duration
+	CanaryInterval  time.Duration
 	StreamMaxLength int
 	ShutdownTimeout time.Duration
 
@@ -188,6 +189,7 @@ func Default() Config {
 		DataDir:         "./lightpush-data",
 		NodeID:          "",
 		NodeLease:       15 * time.Second,
+		CanaryInterval:  5 * time.Second,
 		StreamMaxLength: 200_000,
 		ShutdownTimeout: 10 * time.Second,
 

@@ -41,10 +41,19 @@ var clusterKeys = group("Cluster",
 // clusterSecretMin is the least length of a configured secret.
 const clusterSecretMin = 16
 
+// canaryIntervalMin is the least interval but none: messages may take a moment.
+const canaryIntervalMin = 500 * time.Millisecond
+
 var clusterCombinations = []combination{
 	{[]string{"cluster_secret"}, func(c *Config) string {
 		if n := len(c.ClusterSecret.Reveal()); n > 0 && n < clusterSecretMin {
 			return "too short; want at least 16 characters, or nothing"
+		}
+		return ""
+	}},
+	{[]string{"canary_interval"}, func(c *Config) string {
+		if c.CanaryInterval > 0 && c.CanaryInterval < canaryIntervalMin {
+			return "too short; want 0, or at least 500"
 		}
 		return ""
 	}},

@@ -27,7 +27,8 @@ var limitKeys = group("Limits",
 var tlsKeys = group("TLS",
 	Key{Name: "tls_cert", value: textValue{func(c *Config) *string { return &c.TLSCert }, "a file, or nothing", ofLength(0, 1024)},
 		Doc: "PEM file of the certificate and its chain. With it and tls_key, everything is served by TLS 1.2 or 1.3 only. Changed files " +
-			"are taken within ten seconds, or at once by SIGHUP. Connectors with it do not relay to each other (node_address). Empty: no TLS, a proxy in front may do it."},
+			"are taken within ten seconds, or at once by SIGHUP. Connectors pass requests on to each other by TLS then, and know each other " +
+			"by the keys of their certificates; no authority is asked. Empty: no TLS, a proxy in front may do it."},
 	Key{Name: "tls_key", value: textValue{func(c *Config) *string { return &c.TLSKey }, "a file, or nothing", ofLength(0, 1024)},
 		Doc: "PEM file of the private key of tls_cert."},
 )

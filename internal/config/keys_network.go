@@ -22,8 +22,8 @@ var listenKeys = group("Listening",
 		Doc: "Port of the logic role."},
 	Key{Name: "metrics_listen", value: textValue{func(c *Config) *string { return &c.MetricsListen },
 		"host:port with a port from 0 to 65535, or nothing", isListenAddress},
-		Doc: "Address on which /metrics is served for Prometheus; it has no password and must not be reachable from outside. " +
-			"Empty: not served."},
+		Doc: "Address on which /metrics is served for Prometheus, /livez and /readyz beside it, and profiles below /debug/pprof/; " +
+			"it has no password and must not be reachable from outside. Empty: not served."},
 )
 
 var connectionKeys = group("Socket.IO connections",

@@ -161,6 +161,7 @@ var fileCases = []struct {
 		[]string{`push_message_expire (f.yaml:1): got 11; want at most push_message_max_expire, which is 10 hours`}},
 	{"maximum below default", "push_message_max_expire: 0.5\n",
 		[]string{`push_message_expire (default): got 1; want at most push_message_max_expire, which is 0.5 hours`}},
+	{"canaries too close together", "canary_interval: 499\n", []string{`canary_interval (f.yaml:1): too short; want 0, or at least 500`}},
 	{"lease shorter than Redis may take", "redis_timeout: 5000\nnode_lease: 4000\n",
 		[]string{`redis_timeout (f.yaml:1): got 5000; want at most node_lease, which is 4000 milliseconds`}},
 	{"send buffer below payload", "max_payload: 5000000\n",

@@ -29,6 +29,8 @@ type BrowseStore interface {
 	// MembersOf tells who of the devices is online in a room.
 	MembersOf(ctx context.Context, ns, room string, ids []string) ([]Member, error)
 	RoomCounts(ctx context.Context, ns string, rooms []string) ([]room.Count, error)
+	// OnlineSince tells since when devices are online, ms; 0 for offline.
+	OnlineSince(ctx context.Context, ns string, ids []string) ([]int64, error)
 	// Devices reads devices; an unknown one has no user.
 	Devices(ctx context.Context, ns string, ids []string) ([]Device, error)
 
@@ -37,7 +39,8 @@ type BrowseStore interface {
 	DeviceRooms(ctx context.Context, ns, id string, limit int) ([]string, error)
 	DeviceInbox(ctx context.Context, ns, id string, limit int) ([]Waiting, error)
 	MessageIDs(ctx context.Context, ns string) ([]int64, error)
-	DeviceMarks(ctx context.Context, ns, id string, messages []int64) (records []map[string]string, acked []bool, fates []push.Fate, err error)
+	DeviceMarks(ctx context.Context, ns, id string, messages []int64) (records []map[string]string, marks []push.Mark, err error)
+	MessageHeads(ctx context.Context, ids []int64) ([]*MessageHead, error)
 }
 
 // Room is one line of a list of rooms.
@@ -107,6 +110,7 @@ type Query struct {
 
 	// Of devices only.
 	Online   bool // only those online
+	Offline  bool // only those offline; not with Online
 	Platform string
 	User     string
 }

@@ -41,9 +41,9 @@ type Recent struct {
 }
 
 // Judge says what became of a message for a device: its record as far as
-// DeviceMarks reads it, whether the device acked and what fate is kept, and
-// since when, ms, it has been connected, 0 for not.
-type Judge func(record map[string]string, id string, acked bool, fate push.Fate, since int64) (state push.State, reason string, at int64)
+// DeviceMarks reads it, what is kept of the device, and since when, ms, it has
+// been connected, 0 for not.
+type Judge func(record map[string]string, id string, mark push.Mark, since int64) (state push.State, reason string, at int64)
 
 // Device shows one device; client.ErrUnknown when there is none of that id.
 func (b *Browser) Device(ctx context.Context, ns, id string, judge Judge) (DevicePage, error) {
@@ -86,7 +86,7 @@ func (b *Browser) addRecent(ctx context.Context, ns string, p *DevicePage, judge
 		return err
 	}
 	ids = ids[:min(len(ids), deviceHistory)]
-	records, acked, fates, err := b.store.DeviceMarks(ctx, ns, p.ID, ids)
+	records, marks, err := b.store.DeviceMarks(ctx, ns, p.ID, ids)
 	if err != nil {
 		return err
 	}
@@ -95,10 +95,10 @@ func (b *Browser) addRecent(ctx context.Context, ns string, p *DevicePage, judge
 			continue
 		}
 		name := records[i]["room"]
-		if _, member := slices.BinarySearch(p.Rooms, name); !member && !acked[i] && fates[i].State == "" {
+		if _, member := slices.BinarySearch(p.Rooms, name); !member && !marks[i].Acked && marks[i].Fate.State == "" {
 			continue
 		}
-		state, reason, at := judge(records[i], p.ID, acked[i], fates[i], p.Since)
+		state, reason, at := judge(records[i], p.ID, marks[i], p.Since)
 		sent, _ := strconv.ParseInt(records[i]["sendDate"], 10, 64)
 		p.Recent = append(p.Recent, Recent{ID: strconv.FormatInt(m, 10), Room: name, SendDate: sent, State: state, At: at, Reason: reason})
 	}

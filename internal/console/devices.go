@@ -28,8 +28,8 @@ func (b *Browser) Clients(ctx context.Context, q Query) (Page[Device], error) {
 		if d.ID == q.Q && (d.UserID == "" || (q.User != "" && d.UserID != q.User) || (q.Platform != "" && d.Platform != q.Platform)) {
 			continue
 		}
-		if q.Online && !d.Online {
-			continue // it has left meanwhile
+		if (q.Online && !d.Online) || (q.Offline && d.Online) {
+			continue // it has left or come meanwhile
 		}
 		fitting = append(fitting, d)
 	}
@@ -40,7 +40,7 @@ func (b *Browser) clientIDs(ctx context.Context, q Query) (ids []string, next st
 	fits := func(id string) bool {
 		return (q.Q == "" || id != q.Q) && contains(id, q.Q) && (q.Platform == "" || client.PlatformIn(id) == q.Platform)
 	}
-	w := Walk[string]{Phases: 1, Size: q.size(), Count: q.count(q.Q != "" || q.Platform != ""), Fits: fits}
+	w := Walk[string]{Phases: 1, Size: q.size(), Count: q.count(q.Q != "" || q.Platform != "" || q.Offline), Fits: fits}
 	switch {
 	case q.User != "":
 		name := room.ForUser(q.User)
@@ -70,7 +70,38 @@ func (b *Browser) clientIDs(ctx context.Context, q Query) (ids []string, next st
 	default:
 		return b.latest(ctx, q, fits)
 	}
+	if q.Offline {
+		return b.offline(ctx, q, w)
+	}
 	return w.Run(ctx, q.Cursor)
+}
+
+// offline walks as w does and keeps the devices that are offline.
+func (b *Browser) offline(ctx context.Context, q Query, w Walk[string]) (ids []string, next string, err error) {
+	type listed struct {
+		id    string
+		since int64
+	}
+	found, next, err := Walk[listed]{
+		Phases: w.Phases, Size: w.Size, Count: w.Count,
+		Step: func(ctx context.Context, phase int, scan uint64, count int) ([]listed, uint64, error) {
+			ids, next, err := w.Step(ctx, phase, scan, count)
+			if err != nil {
+				return nil, 0, err
+			}
+			since, err := b.store.OnlineSince(ctx, q.Namespace, ids)
+			list := make([]listed, len(since))
+			for i := range since {
+				list[i] = listed{ids[i], since[i]}
+			}
+			return list, next, err
+		},
+		Fits: func(l listed) bool { return l.since == 0 && w.Fits(l.id) },
+	}.Run(ctx, q.Cursor)
+	for _, l := range found {
+		ids = append(ids, l.id)
+	}
+	return ids, next, err
 }
 
 // latest walks devices by their last connect. The place of a cursor is a time
@@ -81,11 +112,17 @@ func (b *Browser) latest(ctx context.Context, q Query, fits func(string) bool) (
 	if err != nil {
 		return nil, "", err
 	}
-	size, count := q.size(), q.count(q.Platform != "")
+	size, count := q.size(), q.count(q.Platform != "" || q.Offline)
 	for started := time.Now(); ; {
 		list, times, err := b.store.SeenBefore(ctx, q.Namespace, int64(at.scan), at.skip, count)
 		if err != nil {
 			return nil, "", err
+		}
+		var since []int64
+		if q.Offline {
+			if since, err = b.store.OnlineSince(ctx, q.Namespace, list); err != nil {
+				return nil, "", err
+			}
 		}
 		for i, id := range list {
 			if len(ids) == size {
@@ -96,7 +133,7 @@ func (b *Browser) latest(ctx context.Context, q Query, fits func(string) bool) (
 			} else {
 				at = cursor{scan: uint64(times[i]), skip: 1}
 			}
-			if fits(id) {
+			if fits(id) && (since == nil || since[i] == 0) {
 				ids = append(ids, id)
 			}
 		}

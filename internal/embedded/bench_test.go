@@ -246,3 +246,37 @@ func BenchmarkCrowd(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)*5/b.Elapsed().Seconds(), "scripts/s")
 }
+
+// BenchmarkCommand is one command without connection and disk, on keys whose
+// size does not change.
+func BenchmarkCommand(b *testing.B) {
+	for _, line := range []string{
+		"GET text", "SET text value", "HGET hash field", "HSET hash field value", "INCRBY number 1", "ZADD zset 1 member", "SADD set member",
+		"PEXPIREAT hash 1900000000000", "XADD stream MAXLEN 1 * d value", "HKEYS hash",
+	} {
+		b.Run(strings.Fields(line)[0], func(b *testing.B) {
+			s := open(b, Options{Dir: b.TempDir(), CompactMinBytes: -1, ExpireInterval: time.Hour})
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			args := strings.Fields(line)
+			spec := s.table.lookup(args[0])
+			run := func() {
+				s.beginLocked()
+				if reply := s.engine.execute(spec, args); reply[0] == '-' {
+					b.Fatal(string(reply))
+				}
+			}
+			for _, name := range []string{"text", "number"} {
+				s.engine.run("SET", name, "1")
+			}
+			s.engine.run("HSET", "hash", "field", "value")
+			for range 10 {
+				run()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+		})
+	}
+}

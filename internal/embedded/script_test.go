@@ -248,18 +248,21 @@ var storeScripts = []string{
 	"room_leave 4 m i u d c1 6 keep", "room_leave 4 m i u d c9 6 forget", "room_leave 4 m i u d c2 9 forget", "room_join 4 m i u d c3 1 web n1 u3",
 	"room_leave 4 m i u d c3 1 undo", "rooms_count 1 rooms r1 1 r2 1 r1 -1 r3 -1", "rooms_correct 1 rooms r3 -1 0", "rooms_correct 1 rooms r4 - 1",
 	"rooms_correct 1 rooms r4 0 1", "lock 1 l me 1800000500000", "lock 1 l you 1800000500000", "lock 1 l me 1800000600000", "lock 1 l me 1",
-	"message_record 4 msg w i2 a 3 0 0 0", "message_record 4 msg2 w i2 a 3 2 1 1 x y z q", "message_record 4 msg2 w i2 a 0 1 0 2 x q r",
-	"message_record 4 msg2 w i2 a bad 1 0 0 x", "room_join 4 on m u d c1 5 web n1 u1", "room_join 4 m i u l c7 5 web n1 u1", "room_join 1 m",
+	"message_record 5 msg w i2 a ti 3 n1 7 7 0 0 0 0 0", "message_record 5 msg2 w i2 a ti 3 n1 1800000000007 1800000000009 0 0 0 0 0",
+	"message_record 5 msg2 w i2 a ti 2 n1 1800000000008 1800000000011 1 0 0 5 5 x ax 5", "message_record 5 msg2 w i2 a ti 1 n2 1800000000001 1800000000001 0 0 0 0 0",
+	"message_record 5 msg2 w i2 a ti 3 n1 1800000000007 1800000000007 2 1 1 -3 9 x y z q ax 9 ay -3 az 4 aq 8",
+	"message_record 5 msg2 w i2 a ti 0 n1 0 0 1 0 2 6 7 x q r ax 6 aq 7 ar 7", "message_record 5 msg2 w i2 a ti 0 n1 0 0 0 2 0 1 2 s t as 1 at 2",
+	"message_record 5 msg2 w i2 a ti bad n1 0 0 1 0 0 1 1 x ax 1", "message_record 5 msg2 w i2 a ti 0 n1 0 0 1 0 0 6 6 x ax 6", "room_join 4 on m u d c1 5 web n1 u1", "room_join 4 m i u l c7 5 web n1 u1", "room_join 1 m",
 	"ns_enter 0", "client_claim 1 seen u 1",
 	"client_claim 1 ib u1 5", "inbox_add 2 nobody nobody:in 1 1800000900000 3", "inbox_add 2 ib ib:in 7 1800000900000 3",
 	"inbox_add 2 ib ib:in 5 1 3", "inbox_add 2 ib ib:in 6 1800000800000 3", "inbox_add 2 ib ib:in 6 1800000800000 3",
 	"inbox_add 2 ib ib:in 8 1800000950000 3", "inbox_add 2 ib ib:in 9 1800000900000 3", "inbox_add 2 ib ib:in 4 1800000900000 2",
 	"inbox_told 1 ib 1", "inbox_told 1 ib 9", "inbox_told 1 ib 1", "inbox_told 1 nobody 1", "client_untoken 1 ib t", "client_untoken 1 nobody t",
 	"message_finish 1 msg none", "message_finish 1 msg2 -", "message_finish 1 msg2 other",
-	"message_settle 2 msg msg:f - 100 >> 1|2 c1 inbox|1| -", "message_settle 2 msg2 msg2:f - 100 >> and_|_more c1 inbox|1| - c2 live|1| - c3 optout|1| -",
-	"message_settle 2 msg2 msg2:f run 30 >> and_|_more c1 delivered|2| - c2 pending|2|why first c4 apns|2| - c5 apns_failed|2|bad long-long-text c6 no_token|3| t6 c7 muted|3| t7",
-	"message_settle 2 msg2 msg2:f run 30 >> and_|_more c1 inbox|3| x c2 live|3|again - c3 apns|3| x c4 pending|3| x c8 muted|3| t8",
-	"message_settle 2 msg2 msg2:f run 30 >> and_|_more c2 apns|4| - c9 live|4| -", "message_settle 2 msg2 msg2:f run 30 >> and_|_more",
+	"message_settle 3 msg msg:f msg:t - 100 >> 1|2 c1 inbox|1| - mc1", "message_settle 3 msg2 msg2:f msg2:t - 100 >> and_|_more c1 inbox|1| - mc1 c2 live|1| - mc2 c3 optout|1| - mc3",
+	"message_settle 3 msg2 msg2:f msg2:t run 30 >> and_|_more c1 delivered|2| - mc1 c2 pending|2|why first mc2 c4 apns|2| - mc4 c5 apns_failed|2|bad long-long-text mc5 c6 no_token|3| t6 mc6 c7 muted|3| t7 mc7",
+	"message_settle 3 msg2 msg2:f msg2:t run 30 >> and_|_more c1 inbox|3| x mc1 c2 live|3|again - mc2 c3 apns|3| x mc3 c4 pending|3| x mc4 c8 muted|3| t8 mc8",
+	"message_settle 3 msg2 msg2:f msg2:t run 30 >> and_|_more c2 apns|4| - mc2 c9 live|4| - mc9", "message_settle 3 msg2 msg2:f msg2:t run 30 >> and_|_more",
 	"client_update 1 nobody 5 - mobile 1", "client_update 1 c 5 - mobile 1 system x", "client_update 1 c 6 u2 mobile 2", "client_update 1 c 7 eve mobile 3",
 	"client_mute 2 nobody mute 2 1 a", "client_mute 2 c mute 2 2 a b", "client_mute 2 c mute 2 1 x a", "client_mute 2 c mute 2 1 a b", "client_mute 2 c mute 2 0 b zz",
 	"client_mute 2 c mute 2 0", "client_adopt 2 nobody none t s", "client_adopt 2 c c:rooms t a b", "client_adopt 2 c c:rooms t a", "client_disown 2 c c:rooms t",
@@ -290,7 +293,7 @@ var storeScripts = []string{
 // TestStoreScriptParity runs them on both, by EVAL and by EVALSHA, and replays the log of it.
 func TestStoreScriptParity(t *testing.T) {
 	w := newTwins(t, false)
-	w.both("HSET", "msg2", "expireAt", "1800000900000", "ackCount", "0")
+	w.both("HSET", "msg2", "expireAt", "1800000900000", "sendDate", "1800000000000", "ackCount", "0")
 	used := map[string]string{}
 	for i, call := range storeScripts {
 		words := strings.Fields(call)

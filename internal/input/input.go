@@ -8,6 +8,7 @@
 package input
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -175,6 +176,9 @@ func (f Fields) Texts(field string, limit, itemLimit int, single bool) (list []s
 func scalar(field string, raw json.RawMessage) (string, error) {
 	switch raw[0] {
 	case '"':
+		if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) { // it stands for itself
+			return string(raw[1 : len(raw)-1]), nil
+		}
 		var s string
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return "", &FieldError{Field: field, Problem: "must be a string"}

@@ -34,6 +34,15 @@ func (b *Budget) Take(now time.Duration, perSecond, burst int) (ok bool, over in
 	return true, b.over
 }
 
+// Spend takes n tokens at once, if there is one: what is missing is owed, and
+// the next come so much later.
+func (b *Budget) Spend(now time.Duration, n, perSecond, burst int) (ok bool) {
+	if ok, _ = b.Take(now, perSecond, burst); ok {
+		b.next += time.Duration(n-1) * (time.Second / time.Duration(perSecond))
+	}
+	return ok
+}
+
 // Wait is how long after now the next token comes.
 func (b *Budget) Wait(now time.Duration, perSecond, burst int) time.Duration {
 	cost := time.Second / time.Duration(perSecond)
@@ -76,6 +85,11 @@ func NewRates[K comparable](most int, now func() time.Time) *Rates[K] {
 // Take takes one token of key's bucket; without one it says how long to wait.
 // While more keys are busy than can be remembered, the others share a bucket.
 func (r *Rates[K]) Take(key K, perSecond, burst int) (wait time.Duration, ok bool) {
+	return r.Spend(key, 1, perSecond, burst)
+}
+
+// Spend is Take of n tokens, as Budget.Spend.
+func (r *Rates[K]) Spend(key K, n, perSecond, burst int) (wait time.Duration, ok bool) {
 	if perSecond <= 0 {
 		return 0, true
 	}
@@ -86,7 +100,7 @@ func (r *Rates[K]) Take(key K, perSecond, burst int) (wait time.Duration, ok boo
 	if b == nil {
 		b = r.budgetLocked(key, now)
 	}
-	if ok, _ = b.Take(now, perSecond, burst); ok {
+	if b.Spend(now, n, perSecond, burst) {
 		return 0, true
 	}
 	return b.Wait(now, perSecond, burst), false

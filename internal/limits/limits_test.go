@@ -85,10 +85,20 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-func BenchmarkBudget(b *testing.B) {
-	var budget Budget
-	start := time.Now()
-	for b.Loop() {
-		budget.Take(time.Since(start), 1_000_000, 5_000_000)
+func TestSpend(t *testing.T) {
+	now := time.Now()
+	r := NewRates[string](3, func() time.Time { return now })
+	if _, ok := r.Spend("a", 25, 5, 10); !ok { // more than the bucket holds: owed
+		t.Error("refused although there was a token")
+	}
+	if wait, ok := r.Spend("a", 1, 5, 10); ok || wait != 3200*time.Millisecond {
+		t.Errorf("%v %s", ok, wait)
+	}
+	if _, ok := r.Spend("b", 1, 5, 10); !ok {
+		t.Error("another key pays for it")
+	}
+	now = now.Add(3200 * time.Millisecond)
+	if _, ok := r.Spend("a", 1, 5, 10); !ok {
+		t.Error("refused after the wait")
 	}
 }

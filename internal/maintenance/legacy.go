@@ -2,6 +2,7 @@ package maintenance
 
 import (
 	"context"
+	"time"
 
 	"github.com/lightpush/lightpush/internal/namespace"
 )
@@ -90,7 +91,7 @@ func legacyLock(key string) string { return "legacy-" + key }
 
 // forget walks from the device gone longest; tell gets those removed.
 func (s *Service) forget(ctx context.Context, key string, step Step, tell func(ids []string)) (total int, err error) {
-	before := s.o.Now().Add(-s.o.LegacyAfter).UnixMilli()
+	before := s.o.Now().Add(-s.legacyAfter(key)).UnixMilli()
 	defer func() {
 		if total > 0 {
 			s.o.OnForgotten(key, total)
@@ -114,4 +115,10 @@ func (s *Service) forget(ctx context.Context, key string, step Step, tell func(i
 			return total, err
 		}
 	}
+}
+
+// legacyAfter is for how long a device of a namespace may not be seen.
+func (s *Service) legacyAfter(key string) time.Duration {
+	ns, _ := s.o.Namespaces.Get(key)
+	return ns.ForgetAfter(s.o.LegacyAfter)
 }

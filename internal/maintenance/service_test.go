@@ -3,36 +3,20 @@ package maintenance
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/internal/namespace"
 )
 
 // TestMain fails the run when a goroutine is left behind.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	code := m.Run()
-	for deadline := time.Now().Add(5 * time.Second); code == 0; time.Sleep(5 * time.Millisecond) {
-		buf := make([]byte, 1<<20)
-		others := strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n")[1:]
-		if len(others) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			fmt.Fprintln(os.Stderr, "goroutines left behind:\n"+strings.Join(others, "\n\n"))
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
 
 // fakeStore keeps namespaces, locks and devices in memory.
 type fakeStore struct {
@@ -42,6 +26,7 @@ type fakeStore struct {
 	connections map[string]int
 	devices     map[string][]string // not seen for long, by namespace
 	stays       map[string]bool     // a device that is online
+	before      map[string]int64    // when what was last asked for was seen, by namespace
 	did         []string
 	fail        error         // of the next purge
 	block       chan struct{} // nil, or purges wait for it
@@ -50,7 +35,7 @@ type fakeStore struct {
 func newStore(list ...*namespace.Namespace) *fakeStore {
 	f := &fakeStore{
 		all: map[string]*namespace.Namespace{}, locks: map[string]string{}, connections: map[string]int{},
-		devices: map[string][]string{}, stays: map[string]bool{},
+		devices: map[string][]string{}, stays: map[string]bool{}, before: map[string]int64{},
 	}
 	for _, n := range list {
 		f.all[n.Key] = n
@@ -163,9 +148,10 @@ func (f *fakeStore) PurgeData(ctx context.Context, ns string, step Step) error {
 	return errors.Join(f.doing(ctx, "data", ns), step(ctx))
 }
 
-func (f *fakeStore) LegacyClients(_ context.Context, ns string, _ int64, skip, count int) ([]string, error) {
+func (f *fakeStore) LegacyClients(_ context.Context, ns string, before int64, skip, count int) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.before[ns] = before
 	list := f.devices[ns]
 	list = list[min(skip, len(list)):]
 	return slices.Clone(list[:min(count, len(list))]), nil
@@ -483,6 +469,24 @@ func TestSweep(t *testing.T) {
 	}
 	if len(f.locks) != 1 {
 		t.Errorf("locks %v", f.locks)
+	}
+}
+
+// A namespace may forget its devices earlier than the configuration says.
+func TestSweepByNamespace(t *testing.T) {
+	f := newStore(&namespace.Namespace{Key: "/a"}, &namespace.Namespace{Key: "/soon", Limits: namespace.Limits{ClientExpire: 1}},
+		&namespace.Namespace{Key: "/late", Granted: namespace.Limits{ClientExpire: 480}})
+	now := time.UnixMilli(1_800_000_000_000)
+	s, _ := start(t, f, "me", func(o *Options) { o.Now = func() time.Time { return now } })
+	if err := s.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, hours := range map[string]int64{"/a": 240, "/soon": 1, "/late": 480} {
+		if got := now.UnixMilli() - f.before[key]; got != hours*3600*1000 {
+			t.Errorf("%s: %d ms, want %d h", key, got, hours)
+		}
 	}
 }
 

@@ -41,6 +41,10 @@ type Namespace struct {
 	Auth Auth `json:",omitzero"`
 	// APIKeys may call the REST interface beside the password.
 	APIKeys []apikey.Key `json:",omitempty"`
+	// Limits are what the namespace has set for itself, Granted what an
+	// administrator has set for it.
+	Limits  Limits `json:",omitzero"`
+	Granted Limits `json:",omitzero"`
 	// Purge is what is being removed of the namespace right now.
 	Purge Purge `json:",omitempty"`
 }
@@ -105,6 +109,7 @@ type Public struct {
 	CallbackSecret     *string       `json:"callback_secret"`
 	ViewerPasswd       *string       `json:"viewer_passwd"`
 	PublicAuth
+	PublicLimits
 }
 
 // Public returns n with every secret replaced.
@@ -123,6 +128,7 @@ func (n *Namespace) Public() Public {
 		CallbackSecret:     maskSet(n.CallbackSecret != nil && *n.CallbackSecret != ""),
 		ViewerPasswd:       maskSet(n.ViewerHash != ""),
 		PublicAuth:         n.publicAuth(),
+		PublicLimits:       PublicLimits(n.shownLimits()),
 	}
 	if n.JoinForeign != nil {
 		p.JoinForeign = onOff(*n.JoinForeign)

@@ -37,6 +37,17 @@ type Patch struct {
 	JoinForeign        *Choice
 	APNs               []APNsPatch
 	Auth               AuthPatch
+	Limits             map[string]int // by field; only given ones
+
+	// ByAdmin says that an administrator saves, who may raise limits, and
+	// Configured what they are held against; Registry.Save sets the latter.
+	ByAdmin    bool
+	Configured Limits
+
+	// hashes are those made so far: while others change the namespace too,
+	// Apply is repeated, and a hash takes longer than all the rest. nil: none
+	// are kept.
+	hashes map[string]string
 }
 
 // APNsPatch changes the profile of that name, adds it, or removes it.
@@ -111,6 +122,9 @@ func ParsePatch(rules name.Rules, f input.Fields, key string) (p Patch, err erro
 		return Patch{}, err
 	}
 	if err := p.parseAuth(f); err != nil {
+		return Patch{}, err
+	}
+	if err := p.parseLimits(f); err != nil {
 		return Patch{}, err
 	}
 	p.APNs, err = parseProfiles(f)
@@ -209,7 +223,7 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 		n.ClientIP = *p.ClientIP
 	}
 	if p.Password != nil {
-		hash, err := HashPassword(*p.Password)
+		hash, err := p.hash(*p.Password)
 		if err != nil {
 			return nil, err
 		}
@@ -220,6 +234,9 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 	}
 	p.applySwitches(n)
 	if err := p.applyAuth(n); err != nil {
+		return nil, err
+	}
+	if err := p.applyLimits(n); err != nil {
 		return nil, err
 	}
 	var err error
@@ -234,3 +251,15 @@ func (p Patch) Apply(base *Namespace, now int64) (*Namespace, error) {
 }
 
 func formatMillis(ms int64) string { return strconv.FormatInt(ms, 10) }
+
+// hash is HashPassword, once for each password.
+func (p Patch) hash(password string) (string, error) {
+	if hash, ok := p.hashes[password]; ok {
+		return hash, nil
+	}
+	hash, err := HashPassword(password)
+	if err == nil && p.hashes != nil {
+		p.hashes[password] = hash
+	}
+	return hash, err
+}

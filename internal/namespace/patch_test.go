@@ -218,6 +218,8 @@ func TestProfilesAreLimitedOverSaves(t *testing.T) {
 	}
 }
 
+const noLimits = `"max_connections":0,"max_connections_per_user":0,"max_events_per_second":0,"max_rooms_per_client":0,"max_push_bytes":0,"max_pushes_per_second":0,"default_expire":0,"max_expire":0,"inbox_max":0,"history_max":0,"client_expire":0`
+
 func TestPublicHidesSecrets(t *testing.T) {
 	pem := "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
 	both := pem + "-----BEGIN PRIVATE KEY-----\nsecret\n"
@@ -237,8 +239,8 @@ func TestPublicHidesSecrets(t *testing.T) {
 		t.Error("the namespace itself was changed")
 	}
 	for n, want := range map[*Namespace]string{
-		{Key: "/a"}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""}`,
-		{Key: "/a", APNs: []APNsProfile{}, CallbackAuth: ptr("")}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":[],"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":""}`,
+		{Key: "/a"}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":null,"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":"",` + noLimits + `}`,
+		{Key: "/a", APNs: []APNsProfile{}, CallbackAuth: ptr("")}: `{"key":"/a","name":null,"connect_callback":null,"disconnect_callback":null,"auth_passwd":null,"apns_list":[],"update_date":"0","client_ip":"","callback_auth":null,"offline":"off","client_push":"on","join_foreign_user_room":"","callback_secret":null,"viewer_passwd":null,"auth":"open","auth_key":null,"auth_key_old":null,"auth_jwks":"","auth_audience":"",` + noLimits + `}`,
 	} {
 		if got := show(n.Public()); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

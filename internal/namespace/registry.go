@@ -46,6 +46,8 @@ type Registry struct {
 	// replace what a newer one, or a save, has shown already.
 	begun, shown uint64
 
+	configured atomic.Pointer[Limits] // nil before Configure
+
 	noKey string // why APNs credentials cannot be saved, "" when they can; fixed before Start
 
 	cancel context.CancelFunc // nil before Start
@@ -271,6 +273,7 @@ func (r *Registry) Save(ctx context.Context, patch Patch, now time.Time) (*Names
 	if field := firstCredential(patch.APNs); field != "" && r.noKey != "" {
 		return nil, &input.FieldError{Field: field, Problem: r.noKey}
 	}
+	patch.Configured, patch.hashes = r.Configured(), map[string]string{}
 	saved, err := r.store.UpdateNamespace(ctx, patch.Key, func(old *Namespace) (*Namespace, error) {
 		return patch.Apply(old, now.UnixMilli())
 	})

@@ -50,12 +50,16 @@ func (m *memory) UpdateNamespace(_ context.Context, key string, change func(*Nam
 		return nil, m.fail
 	}
 	// A conflict makes a store call change again.
-	if _, err := change(m.all[key]); err != nil {
+	overtaken, err := change(m.all[key])
+	if err != nil {
 		return nil, err
 	}
 	n, err := change(m.all[key])
 	if err == nil {
 		m.all[key] = n
+	}
+	if err == nil && (n.PasswdHash != overtaken.PasswdHash || n.ViewerHash != overtaken.ViewerHash) {
+		return nil, errors.New("a repetition hashed a password again")
 	}
 	return n, err
 }

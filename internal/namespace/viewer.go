@@ -9,7 +9,7 @@ func (p Patch) applyViewer(n *Namespace) error {
 		n.ViewerHash = ""
 		return nil
 	}
-	hash, err := HashPassword(*p.ViewerPassword)
+	hash, err := p.hash(*p.ViewerPassword)
 	n.ViewerHash = hash
 	return err
 }

@@ -94,8 +94,8 @@ func (l *Lease) run() {
 		case held:
 			l.sure = now
 		default:
-			// The lease had run out and nobody has swept yet, or a sweep is
-			// under way and this beat came before its end.
+			// The lease had run out and nobody had begun to sweep. Who begins
+			// now leaves a mark for the next beat.
 		}
 	}
 }

@@ -35,6 +35,7 @@ type Committer struct {
 	batchMax int
 	timeout  time.Duration
 	observe  func(batch int, took time.Duration, err error)
+	stored   func(after time.Duration)
 
 	queue    chan *pending // bound: queueMax
 	queueMax int
@@ -50,6 +51,7 @@ type pending struct {
 	ctx  context.Context // of the caller: when it has ended nothing is tried any more
 	msgs []*Message
 	done chan error // capacity 1
+	came time.Time
 }
 
 // CommitterOptions of a Committer; zero values take the defaults named.
@@ -61,6 +63,9 @@ type CommitterOptions struct {
 	Timeout  time.Duration // of one group commit; 5 s
 	// Observe hears of every group commit; may be nil.
 	Observe func(batch int, took time.Duration, err error)
+	// Stored hears of every message that is durable now, so long after its
+	// Commit; may be nil.
+	Stored func(after time.Duration)
 }
 
 // NewCommitter starts the committer's goroutine; Close ends it.
@@ -77,8 +82,11 @@ func NewCommitter(store Store, o CommitterOptions) *Committer {
 	if o.Observe == nil {
 		o.Observe = func(int, time.Duration, error) {}
 	}
+	if o.Stored == nil {
+		o.Stored = func(time.Duration) {}
+	}
 	c := &Committer{
-		store: store, batchMax: o.BatchMax, timeout: o.Timeout, observe: o.Observe,
+		store: store, batchMax: o.BatchMax, timeout: o.Timeout, observe: o.Observe, stored: o.Stored,
 		queue: make(chan *pending, o.QueueMax), queueMax: o.QueueMax, done: make(chan struct{}),
 	}
 	go c.run()
@@ -99,7 +107,7 @@ func (c *Committer) CommitAll(ctx context.Context, msgs []*Message) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	p := &pending{ctx: ctx, msgs: msgs, done: make(chan error, 1)}
+	p := &pending{ctx: ctx, msgs: msgs, done: make(chan error, 1), came: time.Now()}
 	if err := c.enqueue(p); err != nil {
 		return err
 	}
@@ -168,9 +176,16 @@ func (c *Committer) run() {
 			continue
 		}
 		err := c.commit(msgs)
+		now := time.Now()
 		for i, p := range batch {
 			p.done <- err
 			batch[i] = nil
+			if err != nil {
+				continue
+			}
+			for range p.msgs {
+				c.stored(now.Sub(p.came))
+			}
 		}
 		clear(msgs)
 	}

@@ -270,3 +270,36 @@ func TestCommitLeaves(t *testing.T) {
 		t.Errorf("%v, accepted %d", err, len(g.got))
 	}
 }
+
+// TestCommitTellsHowLong: the time counts from the call, waiting included, for every message that is stored.
+func TestCommitTellsHowLong(t *testing.T) {
+	g := newGate()
+	stored := make(chan time.Duration, 10)
+	c := NewCommitter(g, CommitterOptions{Stored: func(after time.Duration) { stored <- after }})
+	defer c.Close()
+	refused := commit(t, c, "a", 0)
+	receive(t, g.entered, "the first batch")
+	began := time.Now()
+	second := make(chan error, 1)
+	go func() { second <- c.CommitAll(context.Background(), []*Message{{Room: "b"}, {Room: "c"}}) }()
+	eventually(t, "the others wait", func() bool { return c.Queued() == 2 })
+	eventually(t, "a moment", func() bool { return time.Since(began) > 5*time.Millisecond })
+	waited := time.Since(began)
+	g.leave <- errors.New("refused")
+	g.leave <- nil
+	if err := receive(t, refused, "the first push"); err == nil {
+		t.Error("the first push was stored")
+	}
+	if err := receive(t, second, "the others"); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if after := receive(t, stored, "a time"); after < waited-5*time.Millisecond || after > patience {
+			t.Errorf("stored after %v, having waited for %v", after, waited)
+		}
+	}
+	c.Close()
+	if len(stored) != 0 {
+		t.Error("what was refused counts as stored")
+	}
+}

@@ -29,6 +29,10 @@ type Message struct {
 	From         *string
 	Extra        *string
 
+	// HistoryMax is how many messages the namespace keeps in its history; 0:
+	// as many as the store does.
+	HistoryMax int
+
 	// Once is kept in the group commit of the message; nil for none.
 	Once *Once
 }
@@ -88,6 +92,12 @@ const (
 	FieldAckAndroid = "ackAndroidCount"
 	FieldExpireAt   = "expireAt" // ms; internal, never in a report
 	FieldDone       = "~done"    // when its offline delivery was over, ms; internal
+	// What happened when; internal, see times.go. FieldWritten has the id of a
+	// node behind it.
+	FieldStored   = "~s"
+	FieldWritten  = "~w"
+	FieldAcks     = "~a"
+	FieldProvider = "~p"
 )
 
 // Event is the payload of the push event (light-push-wire.md 2.8). With full
@@ -130,6 +140,22 @@ func (m *Message) appendRest(b []byte) []byte {
 }
 
 func appendString(b []byte, s string) []byte {
+	if plain(s) {
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	}
 	quoted, _ := json.Marshal(s) // a string always marshals
 	return append(b, quoted...)
+}
+
+// plain reports that encoding/json writes s as it is: names are, nearly always.
+func plain(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ', c > '~', c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
 }

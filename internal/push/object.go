@@ -16,8 +16,8 @@ func withoutKey(raw json.RawMessage, key string) json.RawMessage {
 	out := make([]byte, 0, len(raw))
 	out = append(out, '{')
 	found := false
-	walkObject(raw, func(k string, member []byte) {
-		if k == key {
+	walkObject(raw, func(k, member []byte) {
+		if string(k) == key {
 			found = true
 			return
 		}
@@ -44,8 +44,8 @@ func member(raw json.RawMessage, key string) (value json.RawMessage, ok bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, false
 	}
-	walkObject(raw, func(k string, m []byte) {
-		if k == key {
+	walkObject(raw, func(k, m []byte) {
+		if string(k) == key {
 			value, ok = memberValue(m), true
 		}
 	})
@@ -54,13 +54,12 @@ func member(raw json.RawMessage, key string) (value json.RawMessage, ok bool) {
 
 // walkObject calls visit with every member of the valid JSON object raw: its
 // decoded key and its bytes from the key's quote to the end of the value.
-func walkObject(raw []byte, visit func(key string, member []byte)) {
+func walkObject(raw []byte, visit func(key, member []byte)) {
 	i := skipSpace(raw, 1)
 	for i < len(raw) && raw[i] != '}' {
 		start := i
 		keyEnd := skipString(raw, i)
-		var key string
-		_ = json.Unmarshal(raw[i:keyEnd], &key)
+		key := keyOf(raw[i:keyEnd])
 		i = skipSpace(raw, keyEnd) + 1 // past ':'
 		i = skipValue(raw, skipSpace(raw, i))
 		visit(key, raw[start:i])
@@ -69,6 +68,16 @@ func walkObject(raw []byte, visit func(key string, member []byte)) {
 			i = skipSpace(raw, i+1)
 		}
 	}
+}
+
+// keyOf is the text of a valid string; without escapes it is not copied.
+func keyOf(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var key string
+	_ = json.Unmarshal(quoted, &key) // valid
+	return []byte(key)
 }
 
 func memberValue(m []byte) []byte {

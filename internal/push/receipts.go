@@ -12,6 +12,7 @@ type Ack struct {
 	Namespace string // of the device; a foreign message is never touched (B39)
 	ClientID  string
 	Platform  string
+	At        int64 // ms; Receipts.Ack sets it when it is 0
 }
 
 // ReceiptBatch is what is recorded for one message at once.
@@ -19,7 +20,11 @@ type ReceiptBatch struct {
 	MessageID int64
 	Namespace string
 	Delivered int64 // connections written to
-	Acks      []Ack
+	Node      string
+	// First and Last are when Node has written, ms, as far as Delivered goes.
+	First, Last int64
+	Sent        int64 // when the message was sent, ms; 0 without acks
+	Acks        []Ack
 }
 
 // Target is what the receipts need to know of a message.
@@ -27,6 +32,7 @@ type Target struct {
 	Namespace string
 	Room      string
 	Except    string
+	SendDate  int64 // ms
 	ExpireAt  int64 // ms
 	// Leave says that the message is kept for absent devices, so that an ack
 	// has more to do than to be counted.
@@ -57,6 +63,7 @@ type ReceiptStore interface {
 // the store in batches (design.md 3.5). Safe for concurrent use.
 type Receipts struct {
 	store    ReceiptStore
+	node     string
 	interval time.Duration
 	max      int
 	onError  func(error)
@@ -74,10 +81,21 @@ type Receipts struct {
 	targets map[int64]Target // run goroutine only; bound: targetsMax
 }
 
-// delivered is how many connections a message was written to.
+// delivered is how many connections a message was written to, and when.
 type delivered struct {
-	namespace string
-	n         int64
+	namespace   string
+	n           int64
+	first, last int64 // ms
+}
+
+// and is both together; the zero value is none.
+func (d delivered) and(other delivered) delivered {
+	if d.n == 0 {
+		return other
+	}
+	d.n += other.n
+	d.first, d.last = min(d.first, other.first), max(d.last, other.last)
+	return d
 }
 
 const (
@@ -88,6 +106,7 @@ const (
 
 // ReceiptsOptions of Receipts; zero values take the defaults named.
 type ReceiptsOptions struct {
+	Node     string        // this process, as messages remember it
 	Interval time.Duration // between writes; 20 ms
 	Max      int           // acks that may wait while the store is away; 1,000,000
 	OnError  func(error)   // a write failed and will be tried again
@@ -109,7 +128,7 @@ func NewReceipts(store ReceiptStore, o ReceiptsOptions) *Receipts {
 		o.OnDrop = func(int) {}
 	}
 	r := &Receipts{
-		store: store, interval: o.Interval, max: o.Max, onError: o.OnError, onDrop: o.OnDrop,
+		store: store, node: o.Node, interval: o.Interval, max: o.Max, onError: o.OnError, onDrop: o.OnDrop,
 		delivered: map[int64]delivered{}, targets: map[int64]Target{},
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
@@ -119,6 +138,9 @@ func NewReceipts(store ReceiptStore, o ReceiptsOptions) *Receipts {
 
 // Ack records that a device has got a message. It never blocks.
 func (r *Receipts) Ack(a Ack) {
+	if a.At == 0 {
+		a.At = time.Now().UnixMilli()
+	}
 	r.mu.Lock()
 	full := len(r.acks) >= r.max || r.closed
 	if !full {
@@ -142,7 +164,8 @@ func (r *Receipts) Delivered(ns string, message int64, n int) {
 	d, known := r.delivered[message]
 	full := (!known && len(r.delivered) >= r.max) || r.closed
 	if !full {
-		r.delivered[message] = delivered{ns, d.n + int64(n)}
+		now := time.Now().UnixMilli()
+		r.delivered[message] = d.and(delivered{ns, int64(n), now, now})
 	}
 	r.mu.Unlock()
 	if full {
@@ -247,7 +270,7 @@ func (r *Receipts) restore(acks []Ack, written map[int64]delivered) {
 			lost++
 			continue
 		}
-		r.delivered[id] = delivered{w.namespace, d.n + w.n}
+		r.delivered[id] = d.and(w)
 	}
 	r.mu.Unlock()
 	if lost > 0 {
@@ -276,11 +299,12 @@ func (r *Receipts) write(acks []Ack, written map[int64]delivered) (recorded bool
 		return &batches[i]
 	}
 	for id, w := range written {
-		at(id, w.namespace).Delivered += w.n
+		b := at(id, w.namespace)
+		b.Delivered, b.Node, b.First, b.Last = w.n, r.node, w.first, w.last
 	}
 	for _, a := range valid {
 		b := at(a.MessageID, a.Namespace)
-		b.Acks = append(b.Acks, a)
+		b.Sent, b.Acks = r.targets[a.MessageID].SendDate, append(b.Acks, a)
 	}
 	if len(batches) == 0 {
 		return true, nil

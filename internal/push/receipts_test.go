@@ -29,6 +29,7 @@ type ledger struct {
 	inboxes   map[string]int64 // "message client" → expiry
 	failInbox error
 	collected int // acks that reached Collect
+	batches   []ReceiptBatch
 }
 
 func newLedger() *ledger {
@@ -70,6 +71,7 @@ func (l *ledger) Record(_ context.Context, batches []ReceiptBatch) error {
 		l.refused <- struct{}{}
 		return l.fail
 	}
+	l.batches = append(l.batches, batches...)
 	for _, b := range batches {
 		l.counts[b.MessageID] += b.Delivered
 		l.maxBatch = max(l.maxBatch, len(b.Acks))
@@ -135,15 +137,15 @@ func TestReceiptsRecordOnlyRecipients(t *testing.T) {
 	}
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Hour}) // Close writes
 	for _, a := range []Ack{
-		{1, "/demo", "a", "web"},
-		{1, "/demo", "a", "web"},
-		{1, "/demo", "b", "ios"},
-		{1, "/demo", "sender", "web"}, // excepted
-		{1, "/demo", "x", "web"},      // of another room
-		{1, "/other", "a", "web"},     // of another namespace
-		{2, "/demo", "a", "web"},      // another namespace's message
-		{3, "/demo", "a", "web"},      // no such message
-		{0, "", "a", "web"},
+		{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "web"},
+		{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "web"},
+		{MessageID: 1, Namespace: "/demo", ClientID: "b", Platform: "ios"},
+		{MessageID: 1, Namespace: "/demo", ClientID: "sender", Platform: "web"}, // excepted
+		{MessageID: 1, Namespace: "/demo", ClientID: "x", Platform: "web"},      // of another room
+		{MessageID: 1, Namespace: "/other", ClientID: "a", Platform: "web"},     // of another namespace
+		{MessageID: 2, Namespace: "/demo", ClientID: "a", Platform: "web"},      // another namespace's message
+		{MessageID: 3, Namespace: "/demo", ClientID: "a", Platform: "web"},      // no such message
+		{MessageID: 0, Namespace: "", ClientID: "a", Platform: "web"},
 	} {
 		r.Ack(a)
 	}
@@ -175,7 +177,7 @@ func TestReceiptsGatherAndRemember(t *testing.T) {
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond})
 	defer r.Close()
 	for i := range 100 {
-		r.Ack(Ack{1, "/demo", fmt.Sprintf("c%d", i), "web"})
+		r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: fmt.Sprintf("c%d", i), Platform: "web"})
 		if i%10 == 0 {
 			receive(t, l.wrote, "a write")
 		}
@@ -196,13 +198,13 @@ func TestUnknownTargetsAreNotRemembered(t *testing.T) {
 	l.targets[2] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond})
 	defer r.Close()
-	r.Ack(Ack{1, "/demo", "a", "web"})
-	r.Ack(Ack{2, "/demo", "a", "web"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "web"})
+	r.Ack(Ack{MessageID: 2, Namespace: "/demo", ClientID: "a", Platform: "web"})
 	receive(t, l.wrote, "the first write")
 	l.mu.Lock()
 	l.targets[1] = Target{Namespace: "/demo", Room: "r", ExpireAt: later()}
 	l.mu.Unlock()
-	r.Ack(Ack{1, "/demo", "a", "web"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "web"})
 	receive(t, l.wrote, "the second write")
 	if got := l.text(1); got != "0 a" {
 		t.Errorf("got %q", got)
@@ -218,15 +220,15 @@ func TestReceiptsSurviveAnOutage(t *testing.T) {
 	l.setFail(errors.New("refused"))
 	heard := make(chan error, 10_000)
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond, OnError: func(err error) { heard <- err }, OnDrop: func(n int) { t.Errorf("%d dropped", n) }})
-	r.Ack(Ack{1, "/demo", "c0", "web"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "c0", Platform: "web"})
 	r.Delivered("/a", 1, 5)
 	receive(t, heard, "an error")
-	r.Ack(Ack{1, "/demo", "c1", "web"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "c1", Platform: "web"})
 	r.Delivered("/a", 1, 2)
 	receive(t, heard, "another try")
 	l.setFail(nil)
 	receive(t, l.wrote, "the write")
-	r.Ack(Ack{1, "/demo", "c2", "web"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "c2", Platform: "web"})
 	r.Close()
 	if got := l.text(1); got != "7 c0,c1,c2" {
 		t.Errorf("got %q", got)
@@ -245,7 +247,7 @@ func TestReceiptsAreBounded(t *testing.T) {
 		OnError: func(err error) { heard <- err },
 	})
 	for i := range 5 {
-		r.Ack(Ack{1, "/demo", fmt.Sprint(i), "web"})
+		r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: fmt.Sprint(i), Platform: "web"})
 		r.Delivered("/a", int64(i), 1)
 	}
 	r.Delivered("/a", 0, 1) // a known message costs nothing
@@ -254,7 +256,7 @@ func TestReceiptsAreBounded(t *testing.T) {
 	}
 	r.Close() // the store takes nothing: the rest is lost, and said to be
 	receive(t, heard, "the failed last write")
-	r.Ack(Ack{1, "/demo", "late", "web"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "late", Platform: "web"})
 	r.Delivered("/a", 9, 1)
 	mu.Lock()
 	defer mu.Unlock()
@@ -269,14 +271,14 @@ func TestRestoreKeepsTheBound(t *testing.T) {
 	dropped := 0
 	r := &Receipts{
 		max: 3, onDrop: func(n int) { dropped += n },
-		acks: []Ack{{ClientID: "new1"}, {ClientID: "new2"}}, delivered: map[int64]delivered{1: {"/a", 1}, 2: {"/a", 1}},
+		acks: []Ack{{ClientID: "new1"}, {ClientID: "new2"}}, delivered: map[int64]delivered{1: {"/a", 1, 7, 8}, 2: {"/a", 1, 7, 7}},
 	}
-	r.restore([]Ack{{ClientID: "old1"}, {ClientID: "old2"}, {ClientID: "old3"}}, map[int64]delivered{1: {"/a", 4}, 3: {"/a", 1}, 4: {"/a", 1}})
+	r.restore([]Ack{{ClientID: "old1"}, {ClientID: "old2"}, {ClientID: "old3"}}, map[int64]delivered{1: {"/a", 4, 5, 6}, 3: {"/a", 1, 5, 5}, 4: {"/a", 1, 5, 5}})
 	var left []string
 	for _, a := range r.acks {
 		left = append(left, a.ClientID)
 	}
-	if got := strings.Join(left, " "); got != "old3 new1 new2" || len(r.delivered) != 3 || r.delivered[1].n != 5 || dropped != 3 {
+	if got := strings.Join(left, " "); got != "old3 new1 new2" || len(r.delivered) != 3 || r.delivered[1] != (delivered{"/a", 5, 5, 8}) || dropped != 3 {
 		t.Errorf("left %s and %v, dropped %d", got, r.delivered, dropped)
 	}
 }
@@ -289,7 +291,7 @@ func TestManyAcksAreWrittenInChunks(t *testing.T) {
 	for i := range n {
 		id := fmt.Sprint(i)
 		l.members[id+" r"] = true
-		r.Ack(Ack{1, "/demo", id, "web"})
+		r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: id, Platform: "web"})
 	}
 	r.Delivered("/a", 1, n)
 	r.Close()
@@ -305,7 +307,7 @@ func TestExpiredTargetsAreAskedForAgain(t *testing.T) {
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond})
 	defer r.Close()
 	for range 2 {
-		r.Ack(Ack{1, "/demo", "a", "web"})
+		r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "web"})
 		receive(t, l.wrote, "a write")
 	}
 	l.mu.Lock()
@@ -326,7 +328,7 @@ func TestAcksOfKeptMessagesEmptyInboxes(t *testing.T) {
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Hour})
 	for _, id := range []int64{1, 2} {
 		for _, c := range []string{"in", "left", "never"} {
-			r.Ack(Ack{id, "/demo", c, "android"})
+			r.Ack(Ack{MessageID: id, Namespace: "/demo", ClientID: c, Platform: "android"})
 		}
 	}
 	r.Close()
@@ -351,7 +353,7 @@ func TestInboxFailureCountsNothingTwice(t *testing.T) {
 	r := NewReceipts(l, ReceiptsOptions{Interval: time.Millisecond, OnError: func(err error) { failed <- err }})
 	defer r.Close()
 	r.Delivered("/a", 1, 3)
-	r.Ack(Ack{1, "/demo", "a", "android"})
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "android"})
 	for range 3 {
 		receive(t, failed, "a failure")
 	}
@@ -365,5 +367,37 @@ func TestInboxFailureCountsNothingTwice(t *testing.T) {
 	})
 	if got := l.text(1); got != "3 a" {
 		t.Errorf("recorded %s, want 3 deliveries and the ack", got)
+	}
+}
+
+// Acks keep the time at which they came, deliveries the first and the last,
+// whatever an outage makes of the writing; the record tells who wrote.
+func TestReceiptsKeepTimes(t *testing.T) {
+	l := newLedger()
+	l.targets[1] = Target{Namespace: "/demo", Room: "r", SendDate: 5, ExpireAt: later()}
+	l.members["a r"], l.members["b r"] = true, true
+	l.setFail(errors.New("refused"))
+	r := NewReceipts(l, ReceiptsOptions{Node: "n1", Interval: time.Millisecond})
+	before := time.Now().UnixMilli()
+	r.Delivered("/demo", 1, 1)
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "a", Platform: "web"})
+	receive(t, l.refused, "a failed write")
+	came := time.Now().UnixMilli()
+	eventually(t, "a later millisecond", func() bool { return time.Now().UnixMilli() > came })
+	r.Delivered("/demo", 1, 2)
+	r.Ack(Ack{MessageID: 1, Namespace: "/demo", ClientID: "b", Platform: "web", At: 77})
+	l.setFail(nil)
+	r.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.batches) != 1 || len(l.batches[0].Acks) != 2 {
+		t.Fatalf("batches %+v", l.batches)
+	}
+	b := l.batches[0]
+	if b.Node != "n1" || b.Sent != 5 || b.Delivered != 3 || b.First < before || b.First > came || b.Last <= came {
+		t.Errorf("batch %+v, began between %d and %d", b, before, came)
+	}
+	if a := b.Acks[0]; a.At < before || a.At > came || b.Acks[1].At != 77 {
+		t.Errorf("acks %+v", b.Acks)
 	}
 }

@@ -24,6 +24,9 @@ var (
 	ErrExpireInvalid = errors.New("expire invalid")
 )
 
+// ErrTooLarge refuses pushData of more bytes than its namespace allows.
+var ErrTooLarge = errors.New("pushData is larger than this namespace allows")
+
 // Limits of the free text fields, in bytes.
 const (
 	exceptMax   = 500
@@ -71,14 +74,19 @@ func (r Rules) Parse(f input.Fields, ns *namespace.Namespace) (req Request, err 
 	case ns.Offline:
 		return Request{}, namespace.ErrOffline
 	}
-	if req.ExpireHours, err = r.expire(f); err != nil {
+	if most := ns.PushBytes(); most > 0 && len(req.PushData) > most {
+		return Request{}, ErrTooLarge
+	}
+	if req.ExpireHours, err = r.expire(f, ns); err != nil {
 		return Request{}, err
 	}
 	if err := req.readOptions(f); err != nil {
 		return Request{}, err
 	}
-	if aps, ok := member(req.PushData, "apsData"); ok && req.LeaveMessage != nil && *req.LeaveMessage && len(aps) > r.APSDataSize {
-		return Request{}, &APSDataError{Limit: r.APSDataSize}
+	if req.LeaveMessage != nil && *req.LeaveMessage { // few do, and to look for it takes a while
+		if aps, ok := member(req.PushData, "apsData"); ok && len(aps) > r.APSDataSize {
+			return Request{}, &APSDataError{Limit: r.APSDataSize}
+		}
 	}
 	return req, nil
 }
@@ -131,13 +139,14 @@ func pushData(f input.Fields) (json.RawMessage, error) {
 	return compact.Bytes(), nil
 }
 
-func (r Rules) expire(f input.Fields) (float64, error) {
+func (r Rules) expire(f input.Fields, ns *namespace.Namespace) (float64, error) {
 	hours, ok, err := f.Number("expire")
+	life, longest := ns.ExpireHours(r.Expire, r.ExpireMax)
 	switch {
-	case err != nil || hours < 0 || hours > r.ExpireMax:
+	case err != nil || hours < 0 || hours > longest:
 		return 0, ErrExpireInvalid
 	case !ok || hours == 0:
-		return r.Expire, nil
+		return life, nil
 	}
 	return hours, nil
 }
@@ -148,28 +157,29 @@ func (req *Request) readOptions(f input.Fields) error {
 		return err
 	}
 	if ok {
-		req.LeaveMessage = &leave
+		given := leave // most pushes have none of the options: only what is given goes to the heap
+		req.LeaveMessage = &given
 	}
-	for _, opt := range []struct {
-		name  string
-		limit int
-		into  **string
-		read  func(string, int) (string, bool, error)
-	}{
-		{"except", exceptMax, &req.Except, f.Text},
-		{"apnsName", apnsNameMax, &req.APNsName, f.Text},
-		{"from", fromMax, &req.From, f.JSONText},
-		{"extra", extraMax, &req.Extra, f.JSONText},
-	} {
-		text, ok, err := opt.read(opt.name, opt.limit)
-		if err != nil {
-			return err
-		}
-		if ok && text != "" {
-			*opt.into = &text
-		}
+	if req.Except, err = option(f.Text("except", exceptMax)); err != nil {
+		return err
 	}
-	return nil
+	if req.APNsName, err = option(f.Text("apnsName", apnsNameMax)); err != nil {
+		return err
+	}
+	if req.From, err = option(f.JSONText("from", fromMax)); err != nil {
+		return err
+	}
+	req.Extra, err = option(f.JSONText("extra", extraMax))
+	return err
+}
+
+// option is nil for a text that is not given or empty.
+func option(text string, ok bool, err error) (*string, error) {
+	if err != nil || !ok || text == "" {
+		return nil, err
+	}
+	given := text
+	return &given, nil
 }
 
 // Message makes the message of a validated request; ID is set when it is

@@ -25,6 +25,7 @@ func NewService(committer *Committer, now func() time.Time) *Service {
 // returns the message's id. Errors are those of Committer.Commit.
 func (s *Service) Push(ctx context.Context, ns *namespace.Namespace, req Request) (int64, error) {
 	msg := req.Message(ns.Key, s.now())
+	msg.HistoryMax = ns.HistoryMax()
 	if err := s.committer.Commit(ctx, msg); err != nil {
 		return 0, err
 	}
@@ -38,6 +39,7 @@ func (s *Service) PushAll(ctx context.Context, ns *namespace.Namespace, reqs []R
 	msgs := make([]*Message, len(reqs))
 	for i := range reqs {
 		msgs[i] = reqs[i].Message(ns.Key, now)
+		msgs[i].HistoryMax = ns.HistoryMax()
 	}
 	if once != nil && len(msgs) > 0 {
 		once.messages = msgs

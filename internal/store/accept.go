@@ -30,8 +30,13 @@ func (s *Store) Accept(ctx context.Context, batch []*push.Message) error {
 		return fmt.Errorf("accept %d messages: %w: %w", len(batch), push.ErrNothingDone, err)
 	}
 	ops := make([]*op, 0, 4*len(batch)+8)
+	now := s.nowMillis()
 	for _, m := range batch {
-		ops = s.appendRecord(ops, m)
+		var to []string
+		if !m.Lost() {
+			to = nodes[place{m.Namespace, m.Room}]
+		}
+		ops = s.appendRecord(ops, m, now, to)
 	}
 	ops = s.appendFigures(ops, batch)
 	ops = s.appendOffline(ops, batch)
@@ -43,12 +48,13 @@ func (s *Store) Accept(ctx context.Context, batch []*push.Message) error {
 	}
 	// Answers come last: who repeats a request rather pushes twice than hears
 	// of a message that is not there.
-	answers, checks := s.onceOps(batch), s.indexOps(batch)
+	answers, checks := s.onceOps(batch), roomNodes{}
 	if !s.opt.Cluster {
 		ops, answers = append(ops, answers...), nil
 	}
 	behind := answers // of the writes, in order
 	if s.recovers() {
+		checks = s.indexOps(batch)
 		behind = append(behind, checks.ops...)
 	}
 	for _, o := range slices.Concat(ops, behind) {
@@ -101,7 +107,7 @@ func (s *Store) indexOps(batch []*push.Message) roomNodes {
 		if _, ok := n.places[p]; ok || m.Lost() {
 			continue
 		}
-		o := do("HKEYS", s.keys.room(m.Namespace, m.Room).index)
+		o := do("HKEYS", s.keys.roomIndex(m.Namespace, m.Room))
 		n.places[p] = o
 		n.ops = append(n.ops, o)
 	}
@@ -160,11 +166,12 @@ func microsOf(o *op) int64 {
 	return toInt(time[0])*1_000_000 + toInt(time[1])
 }
 
-// appendRecord appends the record of m.
-func (s *Store) appendRecord(ops []*op, m *push.Message) []*op {
+// appendRecord appends the record of m, which leaves now for nodes.
+func (s *Store) appendRecord(ops []*op, m *push.Message, now int64, nodes []string) []*op {
 	key := s.keys.message(strconv.FormatInt(m.ID, 10))
-	set := append(make([]any, 0, 32), "HSET", key)
-	return append(ops, do(m.AppendFields(set)...), do("PEXPIREAT", key, m.ExpireAt))
+	set := append(make([]any, 0, 34), "HSET", key)
+	set = append(m.AppendFields(set), push.FieldStored, push.Stored{At: now, Nodes: len(nodes), Names: nodes}.Encode(m.SendDate))
+	return append(ops, do(set...), do("PEXPIREAT", key, m.ExpireAt))
 }
 
 // appendDeliveries appends the stream entries of m for nodes; none for a lost
@@ -200,21 +207,30 @@ func (s *Store) appendFigures(ops []*op, batch []*push.Message) []*op {
 	now := s.opt.Now()
 	byNamespace := map[string][]any{} // namespace → LPUSH with the ids in order
 	var order []string
+	var keep []int64 // of the history of each
 	for _, m := range batch {
 		push, ok := byNamespace[m.Namespace]
 		if !ok {
-			order = append(order, m.Namespace)
+			order, keep = append(order, m.Namespace), append(keep, s.historyOf(m))
 			push = []any{"LPUSH", s.keys.namespace(m.Namespace).history}
 		}
 		byNamespace[m.Namespace] = append(push, m.ID)
 	}
-	for _, ns := range order {
+	for i, ns := range order {
 		k := s.keys.namespace(ns)
 		push := byNamespace[ns]
-		ops = append(ops, do(push...), do("LTRIM", k.history, 0, s.opt.HistoryMax-1))
+		ops = append(ops, do(push...), do("LTRIM", k.history, 0, keep[i]-1))
 		for _, b := range k.buckets(now) {
 			ops = append(ops, do("INCRBY", b.key, len(push)-2), do("PEXPIREAT", b.key, b.expires))
 		}
 	}
 	return ops
+}
+
+// historyOf is how many messages the history of m's namespace keeps.
+func (s *Store) historyOf(m *push.Message) int64 {
+	if m.HistoryMax > 0 {
+		return min(int64(m.HistoryMax), s.opt.HistoryMax)
+	}
+	return s.opt.HistoryMax
 }

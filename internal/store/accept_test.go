@@ -114,7 +114,7 @@ func TestAccept(t *testing.T) {
 		}
 		records := must[[]map[string]string](t)(s.Records(ctx, []int64{1, 99, 2}))
 		if records[1] != nil || records[0]["pushData"] != `{"a":1}` || records[0]["leaveMessage"] != "true" ||
-			records[0]["from"] != "me" || records[2]["extra"] != "lost" || len(records[0]) != 16 {
+			records[0]["from"] != "me" || records[2]["extra"] != "lost" || len(records[0]) != 17 {
 			t.Errorf("records %v", records)
 		}
 		if got := must[[]bool](t)(s.Alive(ctx, []int64{1, 99, 5})); !slices.Equal(got, []bool{true, false, true}) {

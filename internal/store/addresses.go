@@ -9,27 +9,37 @@ import (
 // advertised are the addresses of the nodes of this process.
 type advertised struct {
 	mu     sync.Mutex
-	byNode map[string]string
+	byNode map[string]func() string
 }
 
-// Advertise makes every following Beat of node publish address (host:port) to
-// the other nodes; Drop takes it back.
-func (s *Store) Advertise(node, address string) {
+// Advertise makes every following Beat of node publish what address returns to
+// the other nodes, which is host:port and may tell how to speak to it; Drop
+// takes it back. address must be safe for concurrent use.
+func (s *Store) Advertise(node string, address func() string) {
 	s.address.mu.Lock()
 	defer s.address.mu.Unlock()
 	if s.address.byNode == nil {
-		s.address.byNode = map[string]string{}
+		s.address.byNode = map[string]func() string{}
 	}
 	s.address.byNode[node] = address
 }
 
-func (s *Store) advertiseOps(node string) []*op {
-	s.address.mu.Lock()
-	defer s.address.mu.Unlock()
-	if address := s.address.byNode[node]; address != "" {
-		return []*op{do("HSET", s.keys.addresses(), node, address)}
+// AdvertiseNow publishes a changed address between two heartbeats.
+func (s *Store) AdvertiseNow(ctx context.Context, node string) error {
+	if err := s.run(ctx, s.advertiseOps(node)...); err != nil {
+		return fmt.Errorf("publish the address of node %s: %w", node, err)
 	}
 	return nil
+}
+
+func (s *Store) advertiseOps(node string) []*op {
+	s.address.mu.Lock()
+	address := s.address.byNode[node]
+	s.address.mu.Unlock()
+	if address == nil {
+		return nil
+	}
+	return []*op{do("HSET", s.keys.addresses(), node, address())}
 }
 
 // Addresses are the addresses that nodes with a lease have advertised, by

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/embedded"
 	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/internal/room"
 )
@@ -50,11 +51,10 @@ func (m *meter) report(b *testing.B) {
 
 func (m *meter) read(b *testing.B) (commands int64, redis, own time.Duration) {
 	b.Helper()
-	stats, err := infoSection(b.Context(), m.s.rdb, "stats")
-	check(b, err)
+	// Without them, on the embedded store, the figures are 0.
+	stats, _ := infoSection(b.Context(), m.s.rdb, "stats")
 	commands, _ = strconv.ParseInt(stats["total_commands_processed"], 10, 64)
-	cpu, err := infoSection(b.Context(), m.s.rdb, "cpu")
-	check(b, err)
+	cpu, _ := infoSection(b.Context(), m.s.rdb, "cpu")
 	for _, field := range []string{"used_cpu_user", "used_cpu_sys"} {
 		seconds, _ := strconv.ParseFloat(cpu[field], 64)
 		redis += time.Duration(seconds * float64(time.Second))
@@ -62,6 +62,24 @@ func (m *meter) read(b *testing.B) (commands int64, redis, own time.Duration) {
 	var usage syscall.Rusage
 	check(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))
 	return commands, redis, time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// onBenchStores runs a benchmark on a real server and on the embedded store,
+// whose figures of the server are part of the process' own.
+func onBenchStores(b *testing.B, bench func(b *testing.B, s *Store, m *meter)) {
+	b.Run("redis", func(b *testing.B) {
+		s, m := benchStore(b)
+		bench(b, s, m)
+	})
+	b.Run("embedded", func(b *testing.B) {
+		server, err := embedded.Open(b.Context(), embedded.Options{Dir: b.TempDir()})
+		check(b, err)
+		b.Cleanup(func() { _ = server.Close() })
+		s, err := Open(b.Context(), Options{Addresses: []string{"embedded"}, Dialer: server.Dial, RecoveryWindow: 2 * time.Minute})
+		check(b, err)
+		b.Cleanup(func() { _ = s.Close() })
+		bench(b, s, &meter{s: s})
+	})
 }
 
 func benchStore(b *testing.B) (*Store, *meter) {
@@ -119,8 +137,9 @@ func BenchmarkPush(b *testing.B) {
 }
 
 // BenchmarkAcks is one ack of a push to a room of 1,000 devices.
-func BenchmarkAcks(b *testing.B) {
-	s, m := benchStore(b)
+func BenchmarkAcks(b *testing.B) { onBenchStores(b, benchAcks) }
+
+func benchAcks(b *testing.B, s *Store, m *meter) {
 	const devices = 1000
 	ids := make([]string, devices)
 	for d := range devices {
@@ -147,6 +166,37 @@ func BenchmarkAcks(b *testing.B) {
 	r.Close()
 	m.report(b)
 	if got := must[[]map[string]string](b)(s.Records(b.Context(), []int64{last.ID}))[0][push.FieldAck]; got != fmt.Sprint(min(b.N, devices)) {
+		b.Errorf("%s acks", got)
+	}
+}
+
+// BenchmarkAcksEach is one ack of a push to one device.
+func BenchmarkAcksEach(b *testing.B) {
+	s, m := benchStore(b)
+	id := device(b, s, "/bench", "u", client.Web, "n1", "r").ClientID
+	first := int64(0)
+	for left := b.N; left > 0; {
+		batch := make([]*push.Message, min(left, 500))
+		for i := range batch {
+			batch[i] = message("/bench", "r")
+		}
+		check(b, s.Accept(b.Context(), batch))
+		if first == 0 {
+			first = batch[0].ID
+		}
+		left -= len(batch)
+	}
+	r := push.NewReceipts(s, push.ReceiptsOptions{OnError: func(err error) { b.Error(err) }, OnDrop: func(n int) { b.Errorf("%d dropped", n) }})
+	m.start(b)
+	for i := range b.N {
+		r.Ack(push.Ack{MessageID: first + int64(i), Namespace: "/bench", ClientID: id, Platform: client.Web})
+		for r.Queued() > 100_000 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	r.Close()
+	m.report(b)
+	if got := must[[]map[string]string](b)(s.Records(b.Context(), []int64{first + int64(b.N) - 1}))[0][push.FieldAck]; got != "1" {
 		b.Errorf("%s acks", got)
 	}
 }

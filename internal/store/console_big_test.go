@@ -90,6 +90,7 @@ func TestBrowseBig(t *testing.T) {
 	pages("devices, platform", 100, device(console.Query{Platform: client.IOS}))
 	pages("devices, rare text", 1000, device(console.Query{Q: fmt.Sprint("DEVICE-", devices-1)}))
 	pages("devices online, rare text", 1000, device(console.Query{Online: true, Q: fmt.Sprint("DEVICE-", devices-1)}))
+	pages("devices offline, none", 1000, device(console.Query{Offline: true}))
 	pages("devices of a user", 10, device(console.Query{User: "user-5"}))
 	pages("members", 100, func(cursor string) (int, string, error) {
 		p, err := br.Members(ctx, "all", console.Query{Namespace: "/a", Cursor: cursor, Size: console.PageMost})

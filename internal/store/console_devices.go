@@ -123,13 +123,15 @@ func (s *Store) DeviceInbox(ctx context.Context, ns, id string, limit int) ([]co
 
 // recentFields are the fields of a message that tell what became of it for a
 // device.
-var recentFields = [...]string{"namespace", "room", "except", "sendDate", "leaveMessage", push.FieldDone, "result"}
+var recentFields = [...]string{
+	"namespace", "room", "except", "sendDate", "leaveMessage", push.FieldDone, "result", push.FieldExpireAt, push.FieldAcks,
+}
 
 // DeviceMarks reads, for some messages, their records as far as it matters and
 // what became of them for one device. The record is nil for one that is gone
 // or of another namespace.
-func (s *Store) DeviceMarks(ctx context.Context, ns, id string, messages []int64) (records []map[string]string, acked []bool, fates []push.Fate, err error) {
-	const each = 3
+func (s *Store) DeviceMarks(ctx context.Context, ns, id string, messages []int64) (records []map[string]string, marks []push.Mark, err error) {
+	const each = 4
 	ops := make([]*op, 0, each*len(messages))
 	platform := client.PlatformIn(id)
 	for _, m := range messages {
@@ -139,10 +141,13 @@ func (s *Store) DeviceMarks(ctx context.Context, ns, id string, messages []int64
 			get.args = append(get.args, f)
 		}
 		ops = append(ops, get, do("SISMEMBER", s.keys.acks(text, platform), id), do("HGET", s.keys.fates(text), id))
+		times, _ := s.timesOp(m, []string{id})
+		ops = append(ops, times)
 	}
 	if err := s.runChunks(ctx, ops); err != nil {
-		return nil, nil, nil, fmt.Errorf("read messages of %s: %w", id, err)
+		return nil, nil, fmt.Errorf("read messages of %s: %w", id, err)
 	}
+	name := mark(id)
 	for i := range messages {
 		o := ops[i*each : (i+1)*each]
 		var record map[string]string
@@ -154,9 +159,13 @@ func (s *Store) DeviceMarks(ctx context.Context, ns, id string, messages []int64
 				}
 			}
 		}
-		records, acked, fates = append(records, record), append(acked, o[1].integer() == 1), append(fates, push.DecodeFate(o[2].text()))
+		kept := push.Mark{Acked: o[1].integer() == 1, Fate: push.DecodeFate(o[2].text())}
+		if times := o[3].list(); len(times) == 2 {
+			kept.Times = deviceTimes(push.TimesOf(record), name, times[0], times[1])
+		}
+		records, marks = append(records, record), append(marks, kept)
 	}
-	return records, acked, fates, nil
+	return records, marks, nil
 }
 
 // KickDevice ends the connection of a device, wherever it is. A device that is

@@ -308,17 +308,20 @@ func TestDevicePage(t *testing.T) {
 		send("/b", "r")
 		must[[]push.Placed](t)(s.Place(ctx, waiting, []string{m.ClientID}, 10))
 		check(t, s.Settle(ctx, waiting.ID, push.Run{}, []push.Settled{{ClientID: m.ClientID, Fate: push.Fate{State: push.StateInbox, At: 5}}}))
-		check(t, s.Record(ctx, []push.ReceiptBatch{{MessageID: acked.ID, Acks: []push.Ack{{MessageID: acked.ID, Namespace: "/a", ClientID: m.ClientID, Platform: client.Android}}}}))
+		check(t, s.Record(ctx, []push.ReceiptBatch{{
+			MessageID: acked.ID, Sent: acked.SendDate,
+			Acks: []push.Ack{{MessageID: acked.ID, Namespace: "/a", ClientID: m.ClientID, Platform: client.Android, At: acked.SendDate + 42}},
+		}}))
 		check(t, s.rdb.ZAdd(ctx, s.keys.inbox("/a", m.ClientID), zMember(1, inbox.Key(4711, now.Add(time.Hour).UnixMilli()))).Err()) // its message is gone
 
-		judge := func(record map[string]string, id string, acked bool, fate push.Fate, since int64) (push.State, string, int64) {
+		judge := func(record map[string]string, id string, mark push.Mark, since int64) (push.State, string, int64) {
 			if id != m.ClientID || since != m.Gen || record["leaveMessage"] != "true" {
 				t.Errorf("judged %v of %s since %d", record, id, since)
 			}
-			if acked {
-				return push.StateAcked, "", 0
+			if mark.Acked {
+				return push.StateAcked, "", mark.Times.Acked
 			}
-			return fate.State, fate.Detail, fate.At
+			return mark.Fate.State, mark.Fate.Detail, mark.Fate.At
 		}
 		br := console.NewBrowser(s, nil)
 		p := must[console.DevicePage](t)(br.Device(ctx, "/a", m.ClientID, judge))
@@ -330,7 +333,7 @@ func TestDevicePage(t *testing.T) {
 			t.Errorf("inbox %+v", p.Inbox)
 		}
 		want := []console.Recent{
-			{ID: fmt.Sprint(acked.ID), Room: "q", SendDate: now.UnixMilli(), State: push.StateAcked},
+			{ID: fmt.Sprint(acked.ID), Room: "q", SendDate: now.UnixMilli(), State: push.StateAcked, At: now.UnixMilli() + 42},
 			{ID: fmt.Sprint(waiting.ID), Room: "r", SendDate: now.UnixMilli(), State: push.StateInbox, At: 5},
 		}
 		if !slices.Equal(p.Recent, want) {

@@ -46,15 +46,15 @@ func (s *Store) Settle(ctx context.Context, id int64, run push.Run, fates []push
 // settleOps has one call for a run without fates: it counts nothing, and the
 // report says so.
 func (s *Store) settleOps(id int64, run push.Run, fates []push.Settled) (ops []*op) {
-	const each = 3
+	const each = 4
 	text := strconv.FormatInt(id, 10)
-	keys := []string{s.keys.message(text), s.keys.fates(text)}
+	keys := []string{s.keys.message(text), s.keys.fates(text), s.keys.times(text)}
 	for first := true; len(fates) > 0 || (first && run.Intro != ""); first = false {
 		n := min(len(fates), settleChunk)
 		args := make([]any, 0, 4+each*n)
 		args = append(args, run.Intro, run.ResultMax, run.Separator, "and | more")
 		for _, f := range fates[:n] {
-			args = append(args, f.ClientID, f.Fate.Encode(), f.Text)
+			args = append(args, f.ClientID, f.Fate.Encode(), f.Text, mark(f.ClientID))
 		}
 		ops = append(ops, messageSettle.call(keys, args...))
 		fates = fates[n:]

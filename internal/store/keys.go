@@ -18,6 +18,7 @@ func (k keys) messageID() string  { return k.prefix + "id" }  // counter of all 
 func (k keys) nodes() string      { return k.prefix + "nodes" }
 func (k keys) admin() string      { return k.prefix + "admin" }   // hash of a generated password
 func (k keys) cluster() string    { return k.prefix + "cluster" } // secret the nodes share
+func (k keys) swept() string      { return k.prefix + "swept" }   // hash: node → who has begun to sweep it
 func (k keys) addresses() string  { return k.prefix + "nodeat" }  // hash: node → host:port for other nodes
 
 func (k keys) lock(node string) string        { return k.prefix + "lock:{" + node + "}" }
@@ -50,6 +51,11 @@ type roomKeys struct {
 func (k keys) room(ns, room string) roomKeys {
 	base := k.prefix + "r:{" + escape(ns) + "|" + escape(room) + "}"
 	return roomKeys{members: base, index: base + ":n", users: base + ":u"}
+}
+
+// roomIndex is room(…).index alone: every push asks for it.
+func (k keys) roomIndex(ns, room string) string {
+	return k.prefix + "r:{" + escape(ns) + "|" + escape(room) + "}:n"
 }
 
 // total is the set of devices of a platform that ever joined and did not

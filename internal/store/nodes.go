@@ -16,10 +16,11 @@ func (s *Store) Beat(ctx context.Context, node string, ttl time.Duration) (known
 		return false, err
 	}
 	add := do("ZADD", s.keys.nodes(), s.opt.Now().Add(ttl).UnixMilli(), node)
-	if err := s.run(ctx, append(s.advertiseOps(node), add)...); err != nil {
+	mark := do("HDEL", s.keys.swept(), node)
+	if err := s.run(ctx, append(s.advertiseOps(node), add, mark)...); err != nil {
 		return false, fmt.Errorf("renew lease of node %s: %w", node, err)
 	}
-	return add.integer() == 0, nil
+	return add.integer() == 0 && mark.integer() == 0, nil
 }
 
 // Drop implements node.Store. The lease goes last: until then another
@@ -30,6 +31,8 @@ func (s *Store) Drop(ctx context.Context, node string) error {
 		do("UNLINK", s.keys.connections(node)),
 		do("UNLINK", bus.StreamKey(s.opt.Prefix, node)),
 		do("HDEL", s.keys.addresses(), node),
+		s.leaveRing(node),
+		do("HDEL", s.keys.swept(), node),
 		do("ZREM", s.keys.nodes(), node),
 		do("UNLINK", s.keys.lock(node)))
 	if err != nil {
@@ -62,13 +65,21 @@ func (s *Store) Nodes(ctx context.Context) (map[string]time.Time, error) {
 	return nodes, nil
 }
 
-// Lock implements node.Store.
+// Lock implements node.Store. The mark outlives the lock: when the sweeper
+// dies and the node beats before there is another one, the lease alone would
+// tell neither of them that some connections are gone.
 func (s *Store) Lock(ctx context.Context, node, by string, ttl time.Duration) (ok bool, err error) {
 	take := takeLock.call([]string{s.keys.lock(node)}, by, s.opt.Now().Add(ttl).UnixMilli())
 	if err := s.run(ctx, take); err != nil {
 		return false, fmt.Errorf("lock node %s: %w", node, err)
 	}
-	return take.integer() == 1, nil
+	if take.integer() != 1 {
+		return false, nil
+	}
+	if err := s.run(ctx, do("HSET", s.keys.swept(), node, by)); err != nil {
+		return false, fmt.Errorf("mark node %s: %w", node, err)
+	}
+	return true, nil
 }
 
 // Connections implements node.Store. The cursor is a generation: the list is

@@ -52,6 +52,32 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// TestSweepLeavesAMark: a sweeper that died in the middle has taken clients
+// offline; a node that wakes up behind it must hear of that.
+func TestSweepLeavesAMark(t *testing.T) {
+	onEach(t, func(t *testing.T, b *backend) {
+		s := b.open(t, func(*Options) {})
+		ctx := t.Context()
+		beat := func() bool { return must[bool](t)(s.Beat(ctx, "n1", 15*time.Second)) }
+		beat()
+		if !must[bool](t)(s.Lock(ctx, "n1", "dies", time.Minute)) {
+			t.Fatal("no lock")
+		}
+		if beat() {
+			t.Error("a node did not hear that somebody began to sweep it")
+		}
+		if !beat() {
+			t.Error("the node heard of one sweep twice")
+		}
+		must[bool](t)(s.Lock(ctx, "n1", "dies", time.Minute))
+		check(t, s.Drop(ctx, "n1"))
+		beat()
+		if !beat() {
+			t.Error("the mark of a sweep outlived it")
+		}
+	})
+}
+
 // TestSweep lets the domain's Sweeper clear a dead node.
 func TestSweep(t *testing.T) {
 	onEach(t, func(t *testing.T, b *backend) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -121,6 +122,13 @@ func (s *Store) runShared(ctx context.Context, ops ...*op) error {
 }
 
 func (s *Store) runBy(ctx context.Context, exec func(context.Context, []*op), ops []*op) error {
+	began := time.Now()
+	err := s.runOps(ctx, exec, ops)
+	s.opt.OnRoundTrip(time.Since(began), err)
+	return err
+}
+
+func (s *Store) runOps(ctx context.Context, exec func(context.Context, []*op), ops []*op) error {
 	exec(ctx, ops)
 	for try := 0; try <= scriptLoads; try++ {
 		unknown := unknownScripts(ops)

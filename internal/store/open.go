@@ -66,6 +66,9 @@ type Options struct {
 	// (idempotency_window); 1 hour.
 	OnceWindow time.Duration
 
+	// OnRoundTrip hears how long every round trip has taken, from the asking
+	// on, and of its failure; it must be quick and may be nil.
+	OnRoundTrip func(took time.Duration, err error)
 	// OnError hears of failures of the background work, which is tried
 	// again; may be nil.
 	OnError func(error)
@@ -88,6 +91,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.OnceWindow <= 0 {
 		o.OnceWindow = time.Hour
+	}
+	if o.OnRoundTrip == nil {
+		o.OnRoundTrip = func(time.Duration, error) {}
 	}
 	if o.OnError == nil {
 		o.OnError = func(error) {}
@@ -196,6 +202,13 @@ func (s *Store) Dedicated() redis.UniversalClient {
 	return newClient(o)
 }
 
+// Pool tells of the connections to Redis now, those in use and idle, and how
+// often none became free in time since the start.
+func (s *Store) Pool() (used, idle, timeouts uint32) {
+	p := s.rdb.PoolStats()
+	return p.TotalConns - min(p.IdleConns, p.TotalConns), p.IdleConns, p.Timeouts
+}
+
 // Sender sends to other nodes over the store's connections.
 func (s *Store) Sender() *bus.Sender { return s.sender }
 
@@ -215,6 +228,9 @@ func newClient(o Options) redis.UniversalClient {
 		// RESP2 is what every supported server and the embedded one speak.
 		Protocol: 2, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if u.Dialer == nil {
+		u.Dialer = guard(o.TLS, o.Timeout)
 	}
 	if o.SentinelMaster != "" {
 		u.Addrs, u.MasterName = o.Sentinels, o.SentinelMaster

@@ -6,6 +6,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -231,5 +232,36 @@ func TestRedisAway(t *testing.T) {
 	eventually(t, "the transition is written", func() bool {
 		rooms, err := s.OnlineRooms(t.Context(), "/a")
 		return err == nil && len(rooms) >= 2
+	})
+}
+
+// TestRoundTrips: whoever waits for Redis is observed, also when it does not answer.
+func TestRoundTrips(t *testing.T) {
+	onEach(t, func(t *testing.T, b *backend) {
+		var trips, failures atomic.Int64
+		s := b.open(t, func(o *Options) {
+			o.OnRoundTrip = func(took time.Duration, err error) {
+				if took <= 0 {
+					t.Errorf("took %v", took)
+				}
+				trips.Add(1)
+				if err != nil {
+					failures.Add(1)
+				}
+			}
+		})
+		check(t, s.Ping(t.Context()))
+		before := trips.Load()
+		check(t, s.run(t.Context(), do("PING"), do("PING")))
+		check(t, s.runShared(t.Context(), do("PING")))
+		if trips.Load() != before+2 || failures.Load() != 0 {
+			t.Errorf("%d round trips, %d failures", trips.Load()-before, failures.Load())
+		}
+		if err := s.run(t.Context(), do("NOSUCHCOMMAND")); err == nil || failures.Load() != 1 {
+			t.Errorf("%v, %d failures", err, failures.Load())
+		}
+		if used, idle, timeouts := s.Pool(); used+idle == 0 || timeouts != 0 {
+			t.Errorf("%d in use, %d idle, %d time-outs", used, idle, timeouts)
+		}
 	})
 }

@@ -320,7 +320,7 @@ func (s *Store) purgeHistory(ctx context.Context, ns string, step Step) error {
 }
 
 func (s *Store) unlinkMessage(id string) *op {
-	args := []any{"UNLINK", s.keys.message(id), s.keys.fates(id)}
+	args := []any{"UNLINK", s.keys.message(id), s.keys.fates(id), s.keys.times(id)}
 	for _, p := range client.Platforms {
 		args = append(args, s.keys.acks(id, p))
 	}

@@ -18,7 +18,7 @@ const ackChunk = 1_000
 func (s *Store) Targets(ctx context.Context, ids []int64) ([]push.Target, error) {
 	ops := make([]*op, len(ids))
 	for i, id := range ids {
-		ops[i] = do("HMGET", s.keys.message(strconv.FormatInt(id, 10)), "namespace", "room", "except", push.FieldExpireAt, "leaveMessage")
+		ops[i] = do("HMGET", s.keys.message(strconv.FormatInt(id, 10)), "namespace", "room", "except", push.FieldExpireAt, "leaveMessage", "sendDate")
 	}
 	if err := s.runChunks(ctx, ops); err != nil {
 		return nil, fmt.Errorf("read targets of messages: %w", err)
@@ -26,11 +26,12 @@ func (s *Store) Targets(ctx context.Context, ids []int64) ([]push.Target, error)
 	targets := make([]push.Target, len(ids))
 	for i, o := range ops {
 		v := o.list()
-		if len(v) != 5 {
+		if len(v) != 6 {
 			return nil, fmt.Errorf("read targets of messages: unexpected reply %v", v)
 		}
 		targets[i] = push.Target{
 			Namespace: toText(v[0]), Room: toText(v[1]), Except: toText(v[2]), ExpireAt: toInt(v[3]), Leave: toText(v[4]) == "true",
+			SendDate: toInt(v[5]),
 		}
 	}
 	return targets, nil
@@ -80,11 +81,12 @@ func (s *Store) Members(ctx context.Context, acks []push.Ack, rooms []string) ([
 // Record implements push.ReceiptStore: one script per message.
 func (s *Store) Record(ctx context.Context, batches []push.ReceiptBatch) error {
 	ops, of := make([]*op, 0, len(batches)), make([]int, 0, len(batches))
-	for i, b := range batches {
+	for i := range batches {
+		b := &batches[i]
 		delivered, acks := b.Delivered, b.Acks
 		for { // at least once, for the deliveries
 			n := min(len(acks), ackChunk)
-			ops, of = append(ops, s.recordOp(b.MessageID, delivered, acks[:n])), append(of, i)
+			ops, of = append(ops, s.recordOp(b, delivered, acks[:n])), append(of, i)
 			delivered, acks = 0, acks[n:]
 			if len(acks) == 0 {
 				break
@@ -162,27 +164,56 @@ func (s *Store) Collect(ctx context.Context, acks []push.Ack, expire []int64) er
 	return nil
 }
 
-func (s *Store) recordOp(id, delivered int64, acks []push.Ack) *op {
-	var byPlatform [len(client.Platforms)][]any
+// recordOp is the script call for a part of a batch: its deliveries, or none,
+// and some of its acks.
+func (s *Store) recordOp(b *push.ReceiptBatch, delivered int64, acks []push.Ack) *op {
+	var byPlatform [len(client.Platforms)][]push.Ack
+	seen := make(map[string]struct{}, len(acks))
 	for _, a := range acks {
+		if _, again := seen[a.ClientID]; again {
+			continue // the first ack counts
+		}
+		seen[a.ClientID] = struct{}{}
 		i := platformIndex(a.Platform)
-		byPlatform[i] = append(byPlatform[i], a.ClientID)
+		byPlatform[i] = append(byPlatform[i], a)
 	}
-	args := make([]any, 0, 4+len(acks))
-	args = append(args, delivered)
-	for _, clients := range byPlatform {
-		args = append(args, len(clients))
+	now, first, last := s.nowMillis(), int64(0), int64(0)
+	behind := func(a push.Ack) int64 {
+		if a.At == 0 {
+			a.At = now
+		}
+		return a.At - b.Sent
 	}
-	for _, clients := range byPlatform {
-		args = append(args, clients...)
+	for i, a := range acks {
+		at := behind(a)
+		if i == 0 {
+			first, last = at, at
+		}
+		first, last = min(first, at), max(last, at)
 	}
-	text := strconv.FormatInt(id, 10)
-	keys := make([]string, 0, 1+len(client.Platforms))
+	args := make([]any, 0, 9+3*len(acks))
+	args = append(args, delivered, b.Node, b.First, b.Last)
+	for _, list := range byPlatform {
+		args = append(args, len(list))
+	}
+	args = append(args, first, last)
+	for _, list := range byPlatform {
+		for _, a := range list {
+			args = append(args, a.ClientID)
+		}
+	}
+	for _, list := range byPlatform {
+		for _, a := range list {
+			args = append(args, timeAck+mark(a.ClientID), behind(a))
+		}
+	}
+	text := strconv.FormatInt(b.MessageID, 10)
+	keys := make([]string, 0, 2+len(client.Platforms))
 	keys = append(keys, s.keys.message(text))
 	for _, p := range client.Platforms {
 		keys = append(keys, s.keys.acks(text, p))
 	}
-	return messageRecord.call(keys, args...)
+	return messageRecord.call(append(keys, s.keys.times(text)), args...)
 }
 
 func platformIndex(platform string) int {

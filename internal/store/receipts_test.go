@@ -20,7 +20,7 @@ func TestReceipts(t *testing.T) {
 		msg.Except = ptr("nobody")
 		check(t, s.Accept(ctx, []*push.Message{msg}))
 		target := must[[]push.Target](t)(s.Targets(ctx, []int64{msg.ID, 77}))
-		if target[0] != (push.Target{Namespace: "/a", Room: "r", Except: "nobody", ExpireAt: msg.ExpireAt}) || target[1].Namespace != "" {
+		if target[0] != (push.Target{Namespace: "/a", Room: "r", Except: "nobody", SendDate: msg.SendDate, ExpireAt: msg.ExpireAt}) || target[1].Namespace != "" {
 			t.Errorf("targets %+v", target)
 		}
 

@@ -55,7 +55,7 @@ func sizing(t *testing.T, listpack string) {
 			t.Errorf("%s: %.0f bytes, more than %.0f", what, each, most)
 		}
 	}
-	clients, messages := 2_000, 500
+	clients, messages := 2_000, 500 // clients: 600 more than messages, at least
 	if os.Getenv(ringVariable) == "redis" {
 		clients, messages = 20_000, 5_000
 	}
@@ -89,10 +89,25 @@ func sizing(t *testing.T, listpack string) {
 	measure("message of 200 bytes, stream entry not counted", messages, 3000, message(strings.Repeat("x", 189), nil, "nobody"))
 	measure("message of 1000 bytes, stream entry not counted", messages, 4000, message(strings.Repeat("x", 989), nil, "nobody"))
 	measure("the same of 200 bytes with leaveMessage", messages, 4000, message(strings.Repeat("x", 189), &leave, "nobody"))
-	measure("ack of a message", messages, 400, func(i int) {
-		// All of one message, as in a broadcast.
-		_, err := s.rdb.SAdd(t.Context(), s.keys.acks("1", client.Android), members[i].ClientID).Result()
-		check(t, err)
+	sent := time.Now().UnixMilli()
+	ack := func(id int64, i int) {
+		check(t, s.Record(t.Context(), []push.ReceiptBatch{{MessageID: id, Namespace: "/demo", Sent: sent, Acks: []push.Ack{{
+			MessageID: id, Namespace: "/demo", ClientID: members[i].ClientID, Platform: client.Android, At: sent + int64(i%5_000),
+		}}}}))
+	}
+	message("", nil, "everybody")(0)
+	latest := must[[]int64](t)(s.MessageIDs(t.Context(), "/demo"))[0]
+	// All of one message, as in a broadcast: the first few hundred devices are in a form of less memory.
+	for i := range 600 {
+		ack(latest, i)
+	}
+	measure("ack of a broadcast, with its time", messages, 400, func(i int) { ack(latest, 600+i) })
+	first := latest - int64(messages)
+	measure("the only ack of a message, with its time", messages/2, 800, func(i int) { ack(first+int64(i), i) })
+	measure("a node has written a message", messages/2, 400, func(i int) {
+		check(t, s.Record(t.Context(), []push.ReceiptBatch{{
+			MessageID: first + int64(i), Namespace: "/demo", Delivered: 1, Node: "connector-1a2b3c4d", First: sent + 3, Last: sent + 3,
+		}}))
 	})
 	for i := range members {
 		check(t, s.Release(t.Context(), members[i], []string{room.ForUser(members[i].UserID), "everybody", fmt.Sprintf("group%d", i/20)}, client.ReasonNetwork, true))

@@ -57,6 +57,9 @@ type Observer interface {
 	// LoginFailed: admin tells the administrator's login from a
 	// namespace's; limited that the credential was not even looked at.
 	LoginFailed(admin, limited bool)
+	// Limited: a limit has refused a request; it has the name of its key in
+	// the configuration or of its field in the namespace.
+	Limited(limit string)
 }
 
 // Options of an API. Namespaces, Push, Reports, Devices and Admin are required; other
@@ -103,7 +106,8 @@ type Options struct {
 	// TrustedProxies may name the client's address in X-Forwarded-For;
 	// nobody else may.
 	TrustedProxies []netip.Prefix
-	// AllowedOrigins of browsers; empty or "*" for all.
+	// AllowedOrigins of browsers; "*" for all, empty for none but the
+	// server's own, which need no leave.
 	AllowedOrigins []string
 	// FailuresPerMinute of logins per name and address; 30, negative for
 	// no limit.
@@ -128,6 +132,7 @@ type API struct {
 	console  *consoleParts // nil when there is none
 	rates    *rates
 	keyUses  keyUses
+	refusals zerolog.Logger // sampled: guessing must not become a flood of lines
 }
 
 // New returns the handler, or an error that names what o lacks.
@@ -153,6 +158,7 @@ func New(o Options) (*API, error) {
 		failures: newFailures(o.FailuresPerMinute, o.Now),
 		probes:   newProbes(o.ProbesPerMinute),
 		rates:    newRates(o.RequestsPerSecond, o.Now),
+		refusals: o.Logger.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second}),
 	}
 	a.SetAllowedOrigins(o.AllowedOrigins)
 	var err error
@@ -209,6 +215,7 @@ type silent struct{}
 
 func (silent) Answered(string, string, int, int, time.Duration) {}
 func (silent) LoginFailed(bool, bool)                           {}
+func (silent) Limited(string)                                   {}
 
 func (a *API) newEngine() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)

@@ -143,10 +143,18 @@ type shownKey struct {
 	Key     string       `json:"key,omitempty"` // once, in the answer to its creation
 }
 
+// keysPage is the size of a page unless one is named: all fit.
+const keysPage = 100
+
+// listKeys lists keys in the order they were made, without their texts.
 func (a *API) listKeys(ctx context.Context, c *call) (any, error) {
-	list := make([]shownKey, len(c.ns.APIKeys))
+	query := c.gin.Request.URL.Query()
+	size := min(positive(query, "size", keysPage), keysPage)
+	from := min((min(positive(query, "page", 1), apikey.Max+1)-1)*size, len(c.ns.APIKeys))
+	keys := c.ns.APIKeys[from:min(from+size, len(c.ns.APIKeys))]
+	list := make([]shownKey, len(keys))
 	ids := make([]string, len(list))
-	for i, k := range c.ns.APIKeys {
+	for i, k := range keys {
 		ids[i] = k.ID
 		list[i] = shownKey{ID: k.ID, Name: k.Name, Scope: k.Scope, Created: k.Created, By: k.By}
 	}
@@ -158,8 +166,9 @@ func (a *API) listKeys(ctx context.Context, c *call) (any, error) {
 		list[i].Used = used[i]
 	}
 	return struct {
-		List []shownKey `json:"list"`
-	}{list}, nil
+		List  []shownKey `json:"list"`
+		Total int        `json:"total"`
+	}{list, len(c.ns.APIKeys)}, nil
 }
 
 func (a *API) createKey(ctx context.Context, c *call) (any, error) {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -86,12 +87,16 @@ func (a *API) auditFailure(c *call, p *consoleParts, name string, err error) {
 	a.writeAct(c, act)
 }
 
-// changedFields names what a save changes, without its values.
-func changedFields(fields input.Fields, patch namespace.Patch) string {
+// changedFields names what a save has changed, without its values: a console
+// may send back a whole record. before is nil for a new namespace.
+func changedFields(fields input.Fields, patch namespace.Patch, before, saved *namespace.Namespace) string {
 	var names []string
-	for field := range fields {
-		switch field {
-		case "key", "update_date", "offline":
+	was, is := shownFields(before), shownFields(saved)
+	for field, sent := range fields {
+		switch {
+		case field == "key" || field == "update_date" || field == "offline" || string(sent) == secretSent:
+		case field == "apns_list" && before != nil && slices.Equal(before.APNs, saved.APNs):
+		case was[field] != "" && was[field] == is[field] && !strings.Contains(is[field], namespace.SecretMark):
 		default:
 			names = append(names, field)
 		}
@@ -105,6 +110,31 @@ func changedFields(fields input.Fields, patch namespace.Patch) string {
 		names = append([]string{state}, names...)
 	}
 	return strings.Join(names, " ")
+}
+
+// secretSent is how a secret that was shown comes back.
+const secretSent = `"` + namespace.SecretMark + `"`
+
+// shownFields are the fields of a namespace as they are answered.
+func shownFields(ns *namespace.Namespace) map[string]string {
+	if ns == nil {
+		return nil
+	}
+	var fields map[string]json.RawMessage
+	data, err := json.Marshal(ns.Public())
+	if err == nil {
+		err = json.Unmarshal(data, &fields)
+	}
+	if err != nil { // texts and numbers: cannot fail
+		return nil
+	}
+	shown := make(map[string]string, len(fields))
+	for name, value := range fields {
+		if shown[name] = string(value); shown[name] == "null" {
+			shown[name] = `""` // the same
+		}
+	}
+	return shown
 }
 
 const (

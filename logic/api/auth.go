@@ -129,6 +129,9 @@ func (a *API) loginResult(c *gin.Context, admin bool, err error, wait time.Durat
 	}
 	if limited || isWrongCredential(err) {
 		a.o.Observer.LoginFailed(admin, limited)
+		// Not the name: passwords are typed there, too.
+		ex := exchangeOf(c)
+		a.refusals.Warn().Str("request", ex.id).Stringer("address", ex.address).Bool("admin", admin).Bool("limited", limited).Msg("login failed")
 	}
 	return err
 }

@@ -57,6 +57,9 @@ func (a *API) pushBatch(ctx context.Context, c *call) (any, error) {
 	if len(reqs) == 0 {
 		return results, nil
 	}
+	if err := a.pacePushes(c, len(reqs)); err != nil {
+		return nil, err
+	}
 	render := func(ids []int64) any {
 		for i, id := range ids {
 			results[places[i]].ID = id
@@ -73,6 +76,9 @@ func (a *API) pushBatch(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(ids) > 0 {
+		c.message = ids[0]
+	}
 	return render(ids), nil
 }
 
@@ -81,7 +87,7 @@ func (a *API) parseItem(item json.RawMessage, ns *namespace.Namespace) (push.Req
 	if err != nil {
 		return push.Request{}, errNoObject
 	}
-	return a.o.Rules.Parse(fields, ns)
+	return a.parsePush(fields, ns)
 }
 
 // readItems reads a body that is a JSON array.

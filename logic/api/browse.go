@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lightpush/lightpush/internal/client"
 	"github.com/lightpush/lightpush/internal/console"
@@ -31,6 +32,8 @@ func browseQuery(c *call) (q console.Query, query url.Values, err error) {
 		return q, query, &input.FieldError{Field: "q", Problem: "is too long"}
 	case len(q.User) > searchMax:
 		return q, query, &input.FieldError{Field: "user", Problem: "is too long"}
+	case !utf8.ValidString(q.Q): // no name is like that, and not every store can look for it
+		return q, query, &input.FieldError{Field: "q", Problem: "must be UTF-8"}
 	case len(q.Cursor) > cursorMax:
 		return q, query, console.ErrCursor
 	case q.Platform != "" && !slices.Contains(client.Platforms[:], q.Platform):
@@ -43,6 +46,15 @@ func browseQuery(c *call) (q console.Query, query url.Values, err error) {
 func on(query url.Values, key string) bool {
 	switch query.Get(key) {
 	case "1", "true", "on":
+		return true
+	}
+	return false
+}
+
+// off reports that a switch is given as off, not only absent.
+func off(query url.Values, key string) bool {
+	switch query.Get(key) {
+	case "0", "false", "off":
 		return true
 	}
 	return false
@@ -101,9 +113,10 @@ func (a *API) users(ctx context.Context, c *call, p *consoleParts) (any, error) 
 
 // clients lists devices.
 func (a *API) clients(ctx context.Context, c *call, p *consoleParts) (any, error) {
-	q, _, err := browseQuery(c)
+	q, query, err := browseQuery(c)
 	if err != nil {
 		return nil, err
 	}
+	q.Offline = off(query, "online")
 	return p.browser.Clients(ctx, q)
 }

@@ -68,6 +68,7 @@ func TestBrowseRoutes(t *testing.T) {
 	c.do(t, "GET", "/api/auth/rooms?q=none", tenant).want(t, "no rooms", 200, `{"list":[],"cursor":""}`)
 	c.do(t, "GET", "/api/auth/rooms?cursor=x", tenant).want(t, "cursor", 400, refused(9999, "cursor invalid"))
 	c.do(t, "GET", "/api/auth/rooms?q="+strings.Repeat("x", 1001), tenant).want(t, "long q", 400, refused(9999, "q is too long"))
+	c.do(t, "GET", "/api/auth/users?q=%C0%80", tenant).want(t, "q of other bytes", 400, refused(9999, "q must be UTF-8"))
 	c.do(t, "GET", "/api/auth/clients?platform=pc", tenant).want(t, "platform", 400, refused(9999, "platform must be one of web, ios, android"))
 	c.do(t, "GET", "/api/auth/users?q=ann1", tenant).want(t, "users", 200, `{"list":[{"id":"ann1","devices":1}],"cursor":""}`)
 	members := into[console.Page[console.Member]](t, c.do(t, "GET", "/api/auth/room/clients?name=r1&online=1&platform=ios", tenant))

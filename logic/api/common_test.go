@@ -1,7 +1,9 @@
 package api
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -144,6 +146,14 @@ func TestOnlyAllowedOriginsAreEchoed(t *testing.T) {
 	}
 }
 
+func TestEmptyListAllowsNoForeignOrigin(t *testing.T) {
+	h := http.Header{}
+	newOrigins(nil).setHeaders(h, "https://a.example")
+	if got := h.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("%q is echoed", got)
+	}
+}
+
 func TestHealthFollowsReady(t *testing.T) {
 	var ready error
 	s := newServer(t, func(o *Options) { o.Ready = func() error { return ready } })
@@ -196,6 +206,52 @@ func TestLogHasNoSecrets(t *testing.T) {
 			t.Errorf("the log lacks %s", fact)
 		}
 	}
+}
+
+// TestLogNamesMessagesAndGuesses: a push can be found by its message, and who guesses passwords by its address; names are
+// not logged, for passwords are typed there, too. A flood of guesses is no flood of lines.
+func TestLogNamesMessagesAndGuesses(t *testing.T) {
+	s := newServer(t)
+	pushed := s.do(t, "POST", "/api/auth/push", auth(tenantOK), jsonBody(`{"room":"r","pushData":{}}`))
+	pushed.want(t, "push", 200, `{"id":1}`)
+	for i := range 50 {
+		s.do(t, "POST", "/api/auth/login", auth(fmt.Sprintf("/demo%d:GuessSecret", i)))
+		s.do(t, "POST", "/api/admin/login", auth("NameSecret:GuessSecret"))
+	}
+	log := s.log.String()
+	found := false
+	for line := range strings.Lines(log) {
+		if twice := repeatedKey(line); twice != "" {
+			t.Errorf("%s is twice in %s", twice, line)
+		}
+		found = found || strings.Contains(line, pushed.header.Get("X-Request-Id")) && strings.Contains(line, `"message_id":1,`)
+	}
+	if !found {
+		t.Errorf("no line has request and message: %.500s", log)
+	}
+	n := strings.Count(log, "login failed")
+	if n == 0 || n > 60 || !strings.Contains(log, `"address":"127.0.0.1"`) {
+		t.Errorf("%d lines about 100 guesses", n)
+	}
+	if strings.Contains(log, "GuessSecret") || strings.Contains(log, "NameSecret") {
+		t.Error("what was guessed is in the log")
+	}
+}
+
+// repeatedKey is a key of a JSON object that has another value behind it: most readers would see only one of the two.
+func repeatedKey(line string) string {
+	d := json.NewDecoder(strings.NewReader(line))
+	_, _ = d.Token()
+	for seen := map[string]bool{}; d.More(); {
+		key, err := d.Token()
+		name, _ := key.(string)
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil || seen[name] {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
 }
 
 func TestObserverHearsEveryAnswer(t *testing.T) {

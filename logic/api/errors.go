@@ -56,6 +56,9 @@ var (
 	// Too many requests with this credential: repeat after Retry-After seconds.
 	FailTooManyRequests = &Failure{http.StatusTooManyRequests, 1011, "too many requests, try again later"}
 
+	// Too many pushes of this namespace: repeat after Retry-After seconds.
+	FailTooManyPushes = &Failure{http.StatusTooManyRequests, 1012, "too many pushes of this namespace, try again later"}
+
 	// The request itself: the caller must change it.
 	FailBadRequest = &Failure{http.StatusBadRequest, 1101, "Bad Request"}
 	FailNotFound   = &Failure{http.StatusNotFound, 1102, "Not Found"}
@@ -71,6 +74,9 @@ var (
 	FailKey      = &Failure{http.StatusBadRequest, 1105, "Idempotency-Key must be 1 to 255 printable characters of ASCII"}
 	FailKeyBusy  = &Failure{http.StatusConflict, 1106, "a request with this Idempotency-Key is under way, try again later"}
 	FailKeyReuse = &Failure{http.StatusUnprocessableEntity, 1107, "this Idempotency-Key was used for another request"}
+
+	// pushData has more bytes than the namespace allows.
+	FailPushData = &Failure{http.StatusRequestEntityTooLarge, 1108, push.ErrTooLarge.Error()}
 
 	// The server: repeat after Retry-After seconds. Overloaded means that
 	// nothing was done; after Unavailable a push may have been accepted.
@@ -90,8 +96,8 @@ var (
 // test.
 var Failures = []*Failure{
 	FailNeedAuthorization, FailUnknownNamespace, FailPassword, FailAdmin, FailTooManyLogins, FailSession, FailCSRF, FailRole,
-	FailAPIKey, FailKeyScope, FailTooManyRequests,
-	FailBadRequest, FailNotFound, FailTooLarge, FailTooManyTests, FailKey, FailKeyBusy, FailKeyReuse,
+	FailAPIKey, FailKeyScope, FailTooManyRequests, FailTooManyPushes,
+	FailBadRequest, FailNotFound, FailTooLarge, FailTooManyTests, FailKey, FailKeyBusy, FailKeyReuse, FailPushData,
 	FailOverloaded, FailUnavailable, FailBusy, FailTransferBusy, FailInternal,
 }
 
@@ -111,6 +117,7 @@ var known = []struct {
 	{push.ErrPushData, nil},
 	{push.ErrExcept, nil},
 	{push.ErrExpireInvalid, nil},
+	{push.ErrTooLarge, FailPushData},
 	{push.ErrOverloaded, FailOverloaded},
 	{push.ErrClosed, FailOverloaded},
 	{push.ErrOnceBusy, FailKeyBusy},

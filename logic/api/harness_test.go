@@ -6,14 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/internal/name"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
@@ -31,22 +30,7 @@ import (
 )
 
 // TestMain fails the run when a goroutine is left behind.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if flag.Lookup("test.fuzz").Value.String() != "" {
-		os.Exit(code) // fuzzing keeps goroutines of its own
-	}
-	transport.CloseIdleConnections()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			fmt.Fprintf(os.Stderr, "goroutines left:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-			os.Exit(1)
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(leaktest.Run(m, transport.CloseIdleConnections)) }
 
 var (
 	transport  = &http.Transport{DisableCompression: true}
@@ -171,6 +155,12 @@ func (o *observations) LoginFailed(admin, limited bool) {
 	o.counts[fmt.Sprintf("login admin=%v limited=%v", admin, limited)]++
 }
 
+func (o *observations) Limited(limit string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts["limited "+limit]++
+}
+
 func (o *observations) get(key string) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -234,8 +224,9 @@ func newServer(t *testing.T, change ...func(*Options)) *server {
 	t.Cleanup(s.registry.Close)
 	o := Options{
 		Namespaces: s.registry, Push: s.pushes, Devices: s.devices, Admin: administrator{},
-		Reports: report.New(s.reports, report.Options{}),
-		Rules:   push.Rules{Names: name.DefaultRules(), Expire: 1, ExpireMax: 10, APSDataSize: 4000},
+		Reports:        report.New(s.reports, report.Options{}),
+		Rules:          push.Rules{Names: name.DefaultRules(), Expire: 1, ExpireMax: 10, APSDataSize: 4000},
+		AllowedOrigins: []string{"*"},
 		// Tests fail to log in all the time.
 		FailuresPerMinute: -1,
 		Logger:            zerolog.New(s.log), Observer: s.observed,

@@ -25,6 +25,7 @@ type exchange struct {
 	code    int        // of the refusal, 0 for a success
 	err     error      // why it was refused, for the log
 	body    []byte     // of the request, once it was read
+	message int64      // the first that was accepted, 0 for none
 
 	prefix  string       // before /api in the path that was asked for
 	actor   string       // name of the account
@@ -85,10 +86,13 @@ func (a *API) finish(c *gin.Context, ex *exchange) {
 		return
 	}
 	if ex.address.IsValid() {
-		event.Stringer("client", ex.address)
+		event.Stringer("address", ex.address)
 	}
 	if ex.err != nil {
 		event.Err(ex.err)
+	}
+	if ex.message != 0 {
+		event.Int64("message_id", ex.message)
 	}
 	event.Str("request", ex.id).Str("method", c.Request.Method).Str("route", c.FullPath()).
 		Str("caller", ex.caller).Int("status", status).Int("code", ex.code).Dur("took", took).

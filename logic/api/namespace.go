@@ -5,12 +5,25 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/lightpush/lightpush/internal/console"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/logic/report"
 )
 
 // namespace shows the caller's configuration, secrets masked (B33).
 func (a *API) namespace(_ context.Context, c *call) (any, error) { return c.ns.Public(), nil }
+
+// namespaceLimits tells what limits hold for the caller, and which it may set.
+func (a *API) namespaceLimits(_ context.Context, c *call) (any, error) {
+	configured := a.o.Namespaces.Configured()
+	return struct {
+		Configured namespace.PublicLimits `json:"configured"`
+		Ceiling    namespace.PublicLimits `json:"ceiling"`
+		InForce    namespace.PublicLimits `json:"inForce"`
+	}{
+		namespace.PublicLimits(configured), namespace.PublicLimits(c.ns.Ceilings(configured)), namespace.PublicLimits(c.ns.InForce(configured)),
+	}, nil
+}
 
 // saveOwnNamespace changes the caller's configuration; key is the
 // credential's whatever the body says (light-push-wire.md 1.4.10).
@@ -30,11 +43,14 @@ func (a *API) save(ctx context.Context, c *call, own string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.o.Namespaces.Save(ctx, patch, a.o.Now()); err != nil {
+	patch.ByAdmin = c.role == console.Admin // also for a namespace it acts for
+	before, _ := a.o.Namespaces.Get(patch.Key)
+	saved, err := a.o.Namespaces.Save(ctx, patch, a.o.Now())
+	if err != nil {
 		return nil, err
 	}
 	a.o.Logger.Info().Str("request", c.id).Str("by", c.caller).Str("namespace", patch.Key).Msg("namespace saved")
-	c.note("namespace.save", patch.Key, "", changedFields(fields, patch))
+	c.note("namespace.save", patch.Key, "", changedFields(fields, patch, before, saved))
 	return empty{}, nil
 }
 

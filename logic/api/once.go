@@ -59,6 +59,9 @@ func (a *API) pushOnce(ctx context.Context, c *call, reqs []push.Request, render
 		}
 		return nil, err
 	}
+	if len(ids) > 0 {
+		c.message = ids[0]
+	}
 	return render(ids), nil
 }
 

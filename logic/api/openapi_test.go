@@ -109,11 +109,20 @@ func documented(path string) (string, map[string]string, *openapi3.PathItem) {
 		return path, nil, item
 	}
 	const report = "/api/auth/report/push/"
-	if id, ok := strings.CutSuffix(strings.TrimPrefix(path, report), "/receipts"); ok && strings.HasPrefix(path, report) {
-		return report + "{id}/receipts", map[string]string{"id": id}, document.Paths.Value(report + "{id}/receipts")
+	for _, of := range []string{"/receipts", "/states"} {
+		if id, ok := strings.CutSuffix(strings.TrimPrefix(path, report), of); ok && strings.HasPrefix(path, report) {
+			return report + "{id}" + of, map[string]string{"id": id}, document.Paths.Value(report + "{id}" + of)
+		}
 	}
 	if id, ok := strings.CutPrefix(path, report); ok && id != "" && !strings.Contains(id, "/") {
 		return report + "{id}", map[string]string{"id": id}, document.Paths.Value(report + "{id}")
+	}
+	for _, around := range [][2]string{{"/api/auth/message/", "/trace"}, {"/api/auth/user/", "/messages"}} {
+		if id, ok := strings.CutPrefix(path, around[0]); ok {
+			if id, ok = strings.CutSuffix(id, around[1]); ok && id != "" { // it may have slashes, encoded
+				return around[0] + "{id}" + around[1], map[string]string{"id": id}, document.Paths.Value(around[0] + "{id}" + around[1])
+			}
+		}
 	}
 	for _, prefix := range []string{"/api/admin/namespace/clear/", "/api/admin/namespace/flush/"} {
 		if key, ok := strings.CutPrefix(path+"/", prefix); ok {

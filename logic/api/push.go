@@ -17,12 +17,15 @@ func (a *API) push(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := a.o.Rules.Parse(fields, c.ns)
+	req, err := a.parsePush(fields, c.ns)
 	if err != nil {
 		return nil, err
 	}
 	if explains(c.gin) {
 		return a.explain(ctx, c, req)
+	}
+	if err := a.pacePushes(c, 1); err != nil {
+		return nil, err
 	}
 	if hasKey(c) {
 		return a.pushOnce(ctx, c, []push.Request{req}, func(ids []int64) any { return pushed{ID: ids[0]} })
@@ -31,5 +34,6 @@ func (a *API) push(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.message = id
 	return pushed{ID: id}, nil
 }

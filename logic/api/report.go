@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"strconv"
 
 	"github.com/lightpush/lightpush/internal/input"
 	"github.com/lightpush/lightpush/internal/namespace"
@@ -21,10 +20,9 @@ func (a *API) history(ctx context.Context, c *call) (any, error) {
 // message reports on one message (light-push-wire.md 1.4.4). detail is what
 // the old console sends for ackDetail (B57).
 func (a *API) message(ctx context.Context, c *call) (any, error) {
-	text := c.gin.Param("id")
-	id, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || strconv.FormatInt(id, 10) != text {
-		return nil, report.ErrNoMessage
+	id, err := messageID(c)
+	if err != nil {
+		return nil, err
 	}
 	return a.o.Reports.Message(ctx, c.ns.Key, id, given(c.gin.Request.URL.Query(), "ackDetail", "detail"))
 }

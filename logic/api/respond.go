@@ -23,7 +23,7 @@ type origins struct {
 }
 
 func newOrigins(allowed []string) origins {
-	return origins{any: len(allowed) == 0 || slices.Contains(allowed, "*"), list: allowed}
+	return origins{any: slices.Contains(allowed, "*"), list: allowed}
 }
 
 // setHeaders writes the headers every answer carries, errors included (B47).

@@ -118,8 +118,10 @@ func (a *API) revocationOf(c *call, fields input.Fields) (r clientauth.Revocatio
 
 // listRevocations lists what is in force, the newest first.
 func (a *API) listRevocations(_ context.Context, c *call) (any, error) {
-	limit := min(positive(c.gin.Request.URL.Query(), "limit", revocationsPage), revocationsPageMax)
-	found, total := a.o.Access.Revocations.List(c.ns.Key, limit)
+	query := c.gin.Request.URL.Query()
+	size := min(positive(query, "size", positive(query, "limit", revocationsPage)), revocationsPageMax)
+	page := min(positive(query, "page", 1), clientauth.RevocationsMax)
+	found, total := a.o.Access.Revocations.List(c.ns.Key, (page-1)*size, size)
 	list := make([]shownRevocation, len(found))
 	for i, r := range found {
 		list[i] = showRevocation(r)

@@ -3,11 +3,8 @@ package offline
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -15,27 +12,14 @@ import (
 	"time"
 
 	"github.com/lightpush/lightpush/internal/client"
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
 	"github.com/lightpush/lightpush/logic/offline/provider"
 )
 
 // TestMain fails the run when a goroutine is left behind.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if flag.Lookup("test.fuzz").Value.String() != "" {
-		os.Exit(code) // fuzzing keeps goroutines of its own
-	}
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			fmt.Fprintf(os.Stderr, "goroutines left:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-			os.Exit(1)
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
 
 // memory is a Store.
 type memory struct {
@@ -57,6 +41,7 @@ type memory struct {
 	calls   int
 	failAt  int // the call that fails, and all behind it; 0: none
 	onPlace func(client string)
+	full    int64 // what each inbox loses
 	maxStep int
 }
 
@@ -156,7 +141,7 @@ func (s *memory) Place(_ context.Context, _ *push.Message, clients []string, _ i
 			continue
 		}
 		s.inboxes[c] = 1
-		list[i].Node, list[i].Gen = d.Node, d.Gen
+		list[i].Node, list[i].Gen, list[i].Dropped = d.Node, d.Gen, s.full
 		if s.onPlace != nil {
 			s.onPlace(c)
 		}

@@ -36,6 +36,8 @@ type Options struct {
 	// Observe hears of every decision, for metrics: n devices of a platform
 	// got a fate. May be nil.
 	Observe func(platform string, state push.State, n int)
+	// OnDropped hears of messages that full inboxes have lost; may be nil.
+	OnDropped func(n int)
 	// OnError hears of what does not stop the job; may be nil.
 	OnError func(error)
 }
@@ -55,6 +57,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, push.State, int) {}
+	}
+	if o.OnDropped == nil {
+		o.OnDropped = func(int) {}
 	}
 	if o.OnError == nil {
 		o.OnError = func(error) {}

@@ -354,3 +354,26 @@ func TestWorkerEndsInTheMiddle(t *testing.T) {
 		t.Errorf("%d sent, %d kept as sent", len(p.sent), s.successes)
 	}
 }
+
+func TestDroppedAreCounted(t *testing.T) {
+	s := newMemory(testMessage())
+	fill(s)
+	s.full = 2
+	dropped, kept := 0, 0
+	h := newHandler(t, s, &service{}, func(o *Options) {
+		o.OnDropped = func(n int) { dropped += n }
+		o.Observe = func(_ string, state push.State, n int) {
+			if state == push.StateInbox {
+				kept += n
+			}
+		}
+	})
+	if err := h.Handle(context.Background(), job("")); err != nil {
+		t.Fatal(err)
+	}
+	// Also of the device that had acked, whose entry was taken out again, and
+	// of the one that is left out.
+	if kept == 0 || dropped < 2*kept {
+		t.Errorf("%d dropped of %d inboxes", dropped, kept)
+	}
+}

@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 
+	"github.com/lightpush/lightpush/internal/namespace"
 	"github.com/lightpush/lightpush/internal/push"
 )
 
@@ -23,10 +24,11 @@ func (r *run) keep(ctx context.Context, platform string, clients []string, _ []p
 
 func (r *run) place(ctx context.Context, platform string, clients []string) (fates []push.Settled, err error) {
 	store := r.h.o.Store
-	placed, err := store.Place(ctx, r.m, clients, r.h.o.InboxMax)
+	placed, err := store.Place(ctx, r.m, clients, r.h.inboxMax(r.m.Namespace))
 	if err != nil {
 		return nil, err
 	}
+	r.h.countDropped(placed)
 	acked, _, err := store.Marks(ctx, r.m.ID, platform, clients)
 	if err != nil {
 		return nil, err
@@ -63,4 +65,20 @@ func (r *run) place(ctx context.Context, platform string, clients []string) (fat
 		}
 	}
 	return fates, nil
+}
+
+// inboxMax is how many messages the inboxes of a namespace keep.
+func (h *Handler) inboxMax(key string) int {
+	ns, _ := h.o.Namespaces.Get(key)
+	return ns.InForce(namespace.Limits{InboxMax: h.o.InboxMax}).InboxMax
+}
+
+func (h *Handler) countDropped(placed []push.Placed) {
+	n := int64(0)
+	for i := range placed {
+		n += placed[i].Dropped
+	}
+	if n > 0 {
+		h.o.OnDropped(int(n))
+	}
 }

@@ -8,12 +8,12 @@ import (
 )
 
 // Judge says what became of a message for one device, as Receipts does: from
-// the message's record, whether the device acked, what fate is kept of it and
-// since when, ms, it has been connected, 0 for not. at is ms, 0 where nothing
-// has kept it.
-func (r *Reports) Judge(record map[string]string, id string, acked bool, fate push.Fate, since int64) (state push.State, reason string, at int64) {
+// the message's record, what is kept of the device and since when, ms, it has
+// been connected, 0 for not. at is ms, 0 where nothing has kept it.
+func (r *Reports) Judge(record map[string]string, id string, mark push.Mark, since int64) (state push.State, reason string, at int64) {
 	m := newReceiptMessage(record)
-	receipt := m.judge(client.PlatformIn(id), id, acked, fate, since > 0 && since <= m.sent, r.limits.OfflinePlatforms)
+	receipt := m.judge(client.PlatformIn(id), id, mark.Acked, mark.Fate, since > 0 && since <= m.sent, r.limits.OfflinePlatforms)
+	receipt.noteAck(mark.Times)
 	at, _ = strconv.ParseInt(receipt.At, 10, 64)
 	return receipt.State, receipt.Reason, at
 }

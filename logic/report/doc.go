@@ -4,8 +4,8 @@
 // exactly the fields of the specification, strings where it has strings and
 // numbers where it has numbers.
 //
-// It imports internal/client, internal/namespace, internal/push and internal/room, neither gin
-// nor go-redis; the Store it reads is declared here and implemented in
+// It imports internal/client, internal/console, internal/namespace, internal/push, internal/queue and
+// internal/room, neither gin nor go-redis; the Store it reads is declared here and implemented in
 // internal/store. It owns no goroutine that outlives a call. Every call is
 // bounded by Options and by the context it is given, and only reads.
 package report

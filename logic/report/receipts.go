@@ -82,19 +82,28 @@ func (r *Reports) Receipts(ctx context.Context, q ReceiptQuery) (ReceiptPage, er
 		return ReceiptPage{}, ErrNoMessage
 	}
 	w := &receiptWalk{r: r, q: q, m: newReceiptMessage(records[0]), cursor: at}
-	page := ReceiptPage{ID: strconv.FormatInt(q.ID, 10), Receipts: []Receipt{}}
-	for range receiptSteps {
-		list, err := w.step(ctx)
-		if err != nil {
-			return ReceiptPage{}, err
-		}
-		page.Receipts = append(page.Receipts, list...)
-		if w.cursor.phase == phases || len(page.Receipts) >= q.Size {
-			break
-		}
+	page := ReceiptPage{ID: strconv.FormatInt(q.ID, 10)}
+	if page.Receipts, err = w.page(ctx); err != nil {
+		return ReceiptPage{}, err
 	}
 	page.Next = w.cursor.String()
 	return page, nil
+}
+
+// page walks until there is a page, or the work is enough for one answer.
+func (w *receiptWalk) page(ctx context.Context) ([]Receipt, error) {
+	receipts := []Receipt{}
+	for range receiptSteps {
+		list, err := w.step(ctx)
+		if err != nil {
+			return nil, err
+		}
+		receipts = append(receipts, list...)
+		if w.cursor.phase == phases || len(receipts) >= w.q.Size {
+			break
+		}
+	}
+	return receipts, nil
 }
 
 // receiptCursor is a place in the walk: which set, where in it, and how many of
@@ -260,13 +269,40 @@ func (w *receiptWalk) receipts(ctx context.Context, platform string, clients []s
 		}
 	}
 	var list []Receipt
+	var confirmed []string
 	for i, c := range clients {
 		receipt := w.m.judge(platform, c, acked[i], fates[i], online[c], w.r.limits.OfflinePlatforms)
-		if w.q.State == "" || w.q.State == string(receipt.State) {
-			list = append(list, receipt)
+		if w.q.State != "" && w.q.State != string(receipt.State) {
+			continue
+		}
+		list = append(list, receipt)
+		if receipt.confirmed() {
+			confirmed = append(confirmed, c)
+		}
+	}
+	times, err := w.r.store.DeviceTimes(ctx, w.q.ID, w.m.times, confirmed)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].confirmed() {
+			list[i].noteAck(times[0])
+			times = times[1:]
 		}
 	}
 	return list, nil
+}
+
+// confirmed reports that the device has acked.
+func (r *Receipt) confirmed() bool {
+	return r.State == push.StateAcked || r.State == push.StateDelivered
+}
+
+// noteAck notes when it did, if that is known.
+func (r *Receipt) noteAck(t push.DeviceTimes) {
+	if r.confirmed() && t.Acked > 0 {
+		r.At = strconv.FormatInt(t.Acked, 10)
+	}
 }
 
 // receiptMessage is what the record of a message says to its receipts.
@@ -275,13 +311,14 @@ type receiptMessage struct {
 	sent                 int64
 	leave                bool
 	done                 string // when its offline delivery was over, ms; "" before
+	times                push.Times
 }
 
 func newReceiptMessage(record map[string]string) receiptMessage {
 	sent, _ := strconv.ParseInt(record["sendDate"], 10, 64)
 	return receiptMessage{
 		room: record["room"], except: record["except"], result: record["result"], sent: sent,
-		leave: record["leaveMessage"] == "true", done: record[push.FieldDone],
+		leave: record["leaveMessage"] == "true", done: record[push.FieldDone], times: push.TimesOf(record),
 	}
 }
 

@@ -38,7 +38,7 @@ func receiptStore() *reporttest.Store {
 	store.Acks[1] = map[string][]string{
 		"web": {"w-acked"}, "ios": {"i-acked"}, "android": {"a-delivered", "a-raced", "a-acked", "left"},
 	}
-	store.Devices = map[string]push.Recipient{
+	store.Connected = map[string]push.Recipient{
 		"w-online": {Node: "n1", Gen: sentAt - 1}, "w-off": {Node: "n1", Gen: sentAt + 1},
 	}
 	return store

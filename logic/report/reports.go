@@ -24,8 +24,9 @@ type Options struct {
 
 // Reports reads reports from a Store. Safe for concurrent use.
 type Reports struct {
-	store  Store
-	limits Options
+	store   Store
+	limits  Options
+	counted *counted
 }
 
 // New returns Reports over store.
@@ -44,7 +45,7 @@ func New(store Store, o Options) *Reports {
 			*limit.value = limit.unset
 		}
 	}
-	return &Reports{store: store, limits: o}
+	return &Reports{store: store, limits: o, counted: newCounted()}
 }
 
 // each calls f for 0 … n-1, at most Concurrency at a time, and returns the

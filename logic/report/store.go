@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/lightpush/lightpush/internal/console"
 	"github.com/lightpush/lightpush/internal/push"
+	"github.com/lightpush/lightpush/internal/queue"
 	"github.com/lightpush/lightpush/internal/room"
 )
 
@@ -12,6 +14,7 @@ import (
 // concurrent use and wrap their errors once.
 type Store interface {
 	ReceiptStore
+	TraceStore
 	// MessageIDs returns the ids of the namespace's history, newest first.
 	MessageIDs(ctx context.Context, ns string) ([]int64, error)
 	// Alive reports which of the messages still exist.
@@ -51,8 +54,23 @@ type ReceiptStore interface {
 	SettledPage(ctx context.Context, id int64, cursor uint64, count int) (clients []string, next uint64, err error)
 	// Marks tells who of the devices has acked, and the fates.
 	Marks(ctx context.Context, id int64, platform string, clients []string) (acked []bool, fates []push.Fate, err error)
+	// MarkCounts tells how many have acked by platform, and how many fates
+	// are kept; OnlineSince since when devices are online, ms, 0 for offline.
+	MarkCounts(ctx context.Context, id int64) (acked map[string]int64, fates int64, err error)
+	OnlineSince(ctx context.Context, ns string, clients []string) ([]int64, error)
+	// DeviceTimes tells when the devices acked, and their earlier fates; of is
+	// what the record of the message tells.
+	DeviceTimes(ctx context.Context, id int64, of push.Times, clients []string) ([]push.DeviceTimes, error)
 	// Recipients tells where devices are online.
 	Recipients(ctx context.Context, ns, room string, clients []string) ([]push.Recipient, error)
+}
+
+// TraceStore is what a trace asks of the store besides.
+type TraceStore interface {
+	// Devices reads devices in their order; an unknown one has no user.
+	Devices(ctx context.Context, ns string, ids []string) ([]console.Device, error)
+	// OfflineJob tells how the offline delivery of a message stands.
+	OfflineJob(ctx context.Context, id int64) (queue.Status, error)
 }
 
 // Online is the presence of one namespace.

@@ -50,7 +50,9 @@ func goFiles(t *testing.T, tests bool, folders ...string) string {
 var (
 	variable   = regexp.MustCompile(`\bLIGHTPUSH_[A-Z0-9_]+\b`)
 	metric     = regexp.MustCompile(`\blightpush_[a-z][a-z_]*[a-z]\b`)
-	madeName   = regexp.MustCompile(`(?:s\.(?:counter|counters|histogram|histograms)|\.Gauge)\("([a-z_]+)"|prefix *\+ *"([a-z_]+)"`)
+	madeName   = regexp.MustCompile(`(?:s\.(?:counter|counters|histogram|histograms)|\.(?:Gauges?|Counter|Info))\("([a-z_]+)"`)
+	madeDesc   = regexp.MustCompile(`prefix *\+ *"([a-z_]+)"`)
+	figureName = regexp.MustCompile(`^(?:lightpush|go|process)_`) // TestMetrics, and TestFigures of cmd/lightpush, look at these
 	snake      = regexp.MustCompile("`([a-z]+(?:_[a-z]+)+)(?:: [^`]*)?`")
 	route      = regexp.MustCompile(`/api/(?:auth|admin)(?:/[a-z0-9-]+)+`)
 	number     = regexp.MustCompile(`/[0-9]+(/|$)`)
@@ -80,7 +82,10 @@ func TestVariables(t *testing.T) {
 func metricNames(t *testing.T) map[string]bool {
 	names := map[string]bool{}
 	for _, m := range madeName.FindAllStringSubmatch(productGo(t, "cmd", "internal", "connector", "logic"), -1) {
-		names["lightpush_"+m[1]+m[2]] = true
+		names["lightpush_"+m[1]] = true
+	}
+	for _, m := range madeDesc.FindAllStringSubmatch(productGo(t, "internal/metrics"), -1) {
+		names["lightpush_"+m[1]] = true
 	}
 	if len(names) < 20 || !names["lightpush_queue_jobs"] || !names["lightpush_sessions"] {
 		t.Fatalf("these are not the metrics: %v", names)
@@ -151,7 +156,7 @@ func TestWords(t *testing.T) {
 			continue
 		}
 		for _, m := range snake.FindAllStringSubmatchIndex(p.text, -1) {
-			if word := p.text[m[2]:m[3]]; !known[word] && !strings.HasPrefix(word, "lightpush_") {
+			if word := p.text[m[2]:m[3]]; !known[word] && !figureName.MatchString(word) {
 				t.Errorf("%s:%d: %s is no key, field or name of the code", p.path, p.lineOf(m[0]), word)
 			}
 		}
@@ -174,7 +179,7 @@ func TestRoutes(t *testing.T) {
 				continue // a package: logic/api
 			}
 			path := p.text[m[0]:m[1]]
-			pattern := regexp.MustCompile(`\n  ` + number.ReplaceAllString(path, `/{[a-z]+}$1`) + `(/{[a-z]+})?:`)
+			pattern := regexp.MustCompile(`\n  ` + number.ReplaceAllString(path, `/{[a-z]+}$1`) + `(/{[a-z]+}(/[a-z-]+)?)?:`)
 			if !pattern.MatchString(described) {
 				t.Errorf("%s:%d: %s is not in openapi.yaml", p.path, p.lineOf(m[0]), path)
 			}

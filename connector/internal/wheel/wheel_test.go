@@ -1,8 +1,6 @@
 package wheel
 
 import (
-	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -10,23 +8,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/lightpush/lightpush/internal/leaktest"
 )
 
 const patience = 10 * time.Second
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for deadline := time.Now().Add(patience); code == 0 && runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			fmt.Fprintf(os.Stderr, "goroutines leaked:\n%s\n", stacks[:runtime.Stack(stacks, true)])
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+// TestMain fails the run when a goroutine is left behind.
+func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
 
 // TestAccuracy drives the table by hand: 100,000 timers over all levels are collected at their tick or at most 1/31
 // of their delay after it, whatever the steps of the clock.

@@ -41,10 +41,10 @@ the same under ` + "`/docs/`" + `.
 		summaries: map[string]string{
 			"health": "本进程能否提供服务", "loginNamespace": "校验命名空间的凭证", "loginAdmin": "校验管理员的凭证",
 			"push": "向一个房间推送消息", "pushBatch": "一次推送多条消息", "history": "命名空间的消息，从新到旧", "message": "一条消息及其回执",
-			"receipts": "一条消息在每台设备上的结果", "online": "命名空间或房间内的在线情况", "adminOnline": "全部或某个命名空间的在线情况",
+			"receipts": "一条消息在每台设备上的结果", "states": "一条消息按平台和状态统计的结果", "trace": "一条消息的经过：时间线与每台设备的步骤", "userMessages": "发给一个用户各设备的消息及其结果", "online": "命名空间或房间内的在线情况", "adminOnline": "全部或某个命名空间的在线情况",
 			"messageStat": "当前分钟、小时、当天接受的推送数", "transfer": "把若干房间的设备移入或移出另一个房间", "client": "读取或修改一台设备的记录",
 			"testAPNs": "发送一条测试通知", "roomAPNs": "为房间内所有设备设置免打扰的房间", "roomLeaveMessage": "为房间内所有设备开关离线消息",
-			"namespace": "读取自己的命名空间", "saveOwnNamespace": "修改自己的命名空间", "listNamespaces": "命名空间列表", "saveNamespace": "创建或修改命名空间",
+			"namespace": "读取自己的命名空间", "namespaceLimits": "命名空间的限制及可修改的范围", "saveOwnNamespace": "修改自己的命名空间", "listNamespaces": "命名空间列表", "saveNamespace": "创建或修改命名空间",
 			"queues": "持久队列的状态", "deadJobs": "被放弃的任务", "requeue": "重新执行被放弃的任务", "clearRealtime": "检查在线列表",
 			"clearLegacy": "清除长期未出现的设备", "clearNamespace": "清空命名空间的数据", "clearNamespaceByPost": "清空命名空间的数据",
 			"clearNamespaceByDelete": "清空命名空间的数据", "flushNamespace": "删除命名空间", "flushNamespaceByPost": "删除命名空间",
