@@ -5,7 +5,7 @@
 #   docker run -p 21314:21314 -v lightpush-data:/data lightpush --listen :21314      everything in one process
 #   docker run … lightpush connector                                                 one role; see docker-compose.yml
 
-FROM golang:1.26-bookworm AS build
+FROM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

@@ -11,7 +11,7 @@ GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lin
 PHASE := test/scripts/phase.sh
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test deps format vet lint test-unit fuzz test-interop test-e2e console test-console chaos chaos-long bench bench-quick bench-profile crowd release clean
+.PHONY: help build run test deps format vet lint test-unit budget fuzz test-interop test-e2e console test-console chaos chaos-long bench bench-quick bench-profile crowd release package vuln clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,6 +29,7 @@ test: ## everything: install what is missing, check, unit tests, fuzzing, end-to
 	@$(MAKE) --no-print-directory vet
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory budget
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory test-interop
 	@$(MAKE) --no-print-directory test-e2e
@@ -49,6 +50,10 @@ lint: ## golangci-lint with .golangci.yml
 
 test-unit: ## unit tests with the race detector; needs nothing but Go
 	@$(PHASE) test-unit $(GO) test -race -count=1 ./...
+
+# Not under the race detector, which allocates itself. Times are compared too, but only to warn.
+budget: ## what the hot paths allocate, against test/budget/budgets.yaml; 1 minute (UPDATE=1 notes it anew)
+	@$(PHASE) budget $(GO) run ./test/budget
 
 fuzz: ## run every fuzz target for FUZZTIME (3s)
 	@$(PHASE) fuzz test/scripts/fuzz.sh $(FUZZTIME)
@@ -75,10 +80,10 @@ chaos-long: ## the same as long and hard as you like (ARGS='-seed 7 -duration 10
 	$(GO) test -tags chaos -count=1 -v -timeout 0 ./test/chaos $(if $(ARGS),$(ARGS),-duration 10m)
 
 # Never part of test: figures are for people to read, and mean little on a busy machine.
-bench: ## measure beside the peers, 15 minutes; writes doc/performance.md
-	$(GO) run ./test/bench/cmd/bench -json test/bench/results.json -page doc/performance.md
+bench: ## measure beside the peers, 15 minutes; writes doc/performance.md and its pictures
+	$(GO) run ./test/bench/cmd/bench -write
 
-bench-quick: ## the same with small sizes, 2 minutes; writes nothing
+bench-quick: ## the same with small sizes, 3 minutes; writes nothing
 	$(GO) run ./test/bench/cmd/bench -quick -timeout 5m
 
 # Needs some 6 GB of memory and 20,000 file descriptors per process.
@@ -90,6 +95,13 @@ bench-profile: ## CPU profiles of connector and engine under load, into test/ben
 
 release: ## binaries for five systems, deb and rpm with checksums into dist/ (VERSION=…)
 	@$(PHASE) release packaging/release.sh $(VERSION)
+
+package: ## build the Debian package and install it into a throw-away copy of this system (root)
+	@$(PHASE) package test/scripts/package.sh
+
+# Not part of test: a machine without the Internet cannot run it, and what it says changes without a change here.
+vuln: ## govulncheck, or what can be done without its database
+	@$(PHASE) vuln test/scripts/vuln.sh
 
 clean: ## remove what the build leaves behind
 	rm -f lightpush

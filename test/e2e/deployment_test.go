@@ -91,9 +91,9 @@ func restartAllInOne(t testing.TB, dataDir string, before *deployment) *allInOne
 	return launchAllInOne(t, dataDir, consoleLine, before)
 }
 
-func launchAllInOne(t testing.TB, dataDir string, last *regexp.Regexp, before *deployment) *allInOne {
+func launchAllInOne(t testing.TB, dataDir string, last *regexp.Regexp, before *deployment, env ...string) *allInOne {
 	t.Helper()
-	p := startProcess(t, "lightpush", []string{"LIGHTPUSH_LOG_FORMAT=json"}, binary,
+	p := startProcess(t, "lightpush", append([]string{"LIGHTPUSH_LOG_FORMAT=json"}, env...), binary,
 		"--listen", "127.0.0.1:0", "--data-dir", dataDir)
 	p.waitOutput("its ready lines", func(lines []string) bool {
 		return find(lines, readyLine) != nil && find(lines, last) != nil

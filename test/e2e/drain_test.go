@@ -83,6 +83,7 @@ func rollingRestart(t *testing.T, clients int) {
 	if n := f.restarts.Load(); n > 0 {
 		t.Errorf("%d clients could not continue their sessions", n)
 	}
+	f.end() // the last connector would drain them all, which alone takes as long as a process may take to end
 }
 
 // restartable is a connector on a fixed address.

@@ -245,9 +245,10 @@ func silentConnections(t testing.TB) int {
 func TestSilentConnections(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	writeConfig(t, file, "connect_timeout: 3000\nlog_format: json\n")
-	_, d := startConfigured(t, file)
+	p, d := startConfigured(t, file)
 	host := strings.TrimPrefix(d.sockets[0], "http://")
 	n := silentConnections(t)
+	before := rss(t, p)
 	conns := make([]net.Conn, 0, n)
 	defer func() {
 		for _, c := range conns {
@@ -276,6 +277,10 @@ func TestSilentConnections(t *testing.T) {
 	d.api(t, 0).push("user_a", pushBody("through"))
 	if got := markerOf(drv.takeEvent(t, "a", "push")); got != "through" {
 		t.Errorf("got %q", got)
+	}
+	// Buffers and a goroutine each, twice over for the race detector, and some for the device.
+	if taken := rss(t, p) - before; taken > 32e6+float64(n)*100e3 {
+		t.Errorf("%d silent connections take %.0f MB", n, taken/1e6)
 	}
 	deadline := time.Now().Add(60 * time.Second) // connect_timeout, or the time for a request's headers
 	for i, c := range conns {

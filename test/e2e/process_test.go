@@ -204,7 +204,8 @@ func (p *process) terminate() {
 			_ = p.cmd.Process.Kill()
 			<-p.done
 		}
-		p.t.Errorf("%s did not end within %s; stderr:\n%s", p.name, stopTimeout, tail(p.log()))
+		log := p.log()
+		p.t.Errorf("%s did not end within %s; it was busy with:\n%s\nstderr:\n%s", p.name, stopTimeout, mainGoroutine(log), tail(log))
 	}
 }
 
@@ -234,6 +235,16 @@ func (p *process) finish() {
 	if p.t.Failed() {
 		p.t.Logf("last of %s:\n%s", p.name, tail(log))
 	}
+}
+
+// mainGoroutine is that part of a dump of all goroutines.
+func mainGoroutine(dump string) string {
+	at := strings.Index(dump, "\ngoroutine 1 ")
+	if at < 0 {
+		return ""
+	}
+	text, _, _ := strings.Cut(dump[at+1:], "\n\n")
+	return text
 }
 
 func tail(s string) string {

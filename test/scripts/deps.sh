@@ -23,6 +23,7 @@ want python3-websocket /usr/bin/python3 -c 'import websocket'
 want chromium sh -c '[ -n "${CHROMIUM:-}" ] || command -v chromium || command -v chromium-browser || command -v google-chrome'
 want fonts-noto-cjk sh -c 'test -d /usr/share/fonts/opentype/noto || ! command -v apt-get'
 want php-cli has php
+want prometheus sh -c 'command -v prometheus && command -v promtool'
 want python3-requests /usr/bin/python3 -c 'import requests'
 
 if ((${#packages[@]})); then

@@ -5,30 +5,17 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lightpush/lightpush/internal/leaktest"
 	"github.com/lightpush/lightpush/test/chaos/ledger"
 	"github.com/lightpush/lightpush/test/chaos/plan"
 )
 
-// TestMain fails the run when a goroutine is left.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	for deadline := time.Now().Add(5 * time.Second); code == 0 && runtime.NumGoroutine() > before; {
-		if time.Now().After(deadline) {
-			buf := make([]byte, 1<<20)
-			_, _ = os.Stderr.Write(buf[:runtime.Stack(buf, true)])
-			code = 1
-			break
-		}
-		runtime.Gosched()
-	}
-	os.Exit(code)
-}
+// TestMain fails the run when a goroutine is left behind.
+func TestMain(m *testing.M) { os.Exit(leaktest.Run(m)) }
 
 // runFake is a short run against the fake, with clients that come and go and cut connections.
 func runFake(t *testing.T, f *fake) *Result {
