@@ -64,13 +64,15 @@ export async function go(page, base, route, path = '/push-admin/') {
 
 /** Chooses an entry of an open select or menu. */
 export async function choose(page, text) {
+  // The one that was open before may still be fading out.
+  await page.waitForFunction(() => [...document.querySelectorAll('.el-select-dropdown, .el-dropdown-menu')].filter((e) => e.getClientRects().length).length === 1)
   await page.locator('.el-select-dropdown__item:visible, .el-dropdown-menu__item:visible', { hasText: text }).first().click()
 }
 
 /** Keys of the messages that stand where a text should be. */
 export async function rawKeys(page) {
   const text = await page.evaluate(() => document.body.innerText)
-  return text.match(/\b(common|nav|overview|nodes|redis|queues|audit|namespaces|namespace|apns|callback|rooms|users|devices|device|push|messages|message|receipt|outcome|rule|sim|error|role)\.[a-z][\w.-]*\b/g)?.filter((k) => !/\.(js|yaml|example|io)/.test(k)) ?? []
+  return text.match(/\b(common|nav|overview|nodes|redis|queues|audit|namespaces|namespace|apns|callback|rooms|users|devices|device|push|messages|message|receipt|outcome|rule|sim|error|role|access|limits|trace|preferences|login|relogin|table|json|chart|confirm|connection|settings|audit)\.[a-z][\w.-]*\b/g)?.filter((k) => !/\.(js|yaml|example|io)/.test(k)) ?? []
 }
 
 /** What sticks out of the page sideways. */

@@ -1,28 +1,16 @@
 // Every screen in both languages, light and dark, wide and narrow: pictures to look at, and what a program can see by itself.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { artefacts, go, launch, login, open, overflow, rawKeys } from './browser.mjs'
+import { artefacts, go, launch, login, open } from './browser.mjs'
 import { populate } from './clients.mjs'
+import { access, check, screens, show } from './screens.mjs'
 import { Server } from './server.mjs'
 
-const SCREENS = {
-  overview: '/overview', namespaces: '/namespaces', nodes: '/nodes', redis: '/redis', queues: '/queues', audit: '/audit', 'ns-overview': '/n/demo/overview', rooms: '/n/demo/rooms',
-  room: '/n/demo/room?name=news', users: '/n/demo/users', devices: '/n/demo/devices', device: '/n/demo/device?id=' + encodeURIComponent('/demo#user3#android-device-3'),
-  push: '/n/demo/push?room=news', messages: '/n/demo/messages', message: '/n/demo/message/12', simulator: '/n/demo/simulator', settings: '/n/demo/settings',
-}
+const SCREENS = screens({ device: '/demo#user3#android-device-3', user: 'user3', room: 'news', message: 12 })
 const LOOKS = {
   'light-wide-en': {}, 'dark-wide-zh': { language: 'zh-CN', theme: 'dark' },
   'light-narrow-zh': { language: 'zh-CN', width: 390, height: 844 }, 'dark-narrow-en': { theme: 'dark', width: 390, height: 844 },
 }
-
-/** Controls a screen reader would have no name for. */
-const nameless = (page) =>
-  page.evaluate(() =>
-    [...document.querySelectorAll('button, a[href], input:not([type=hidden]), textarea, [role=switch], [role=combobox]')]
-      .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest('[aria-hidden=true]'))
-      .filter((e) => !(e.innerText?.trim() || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.title || e.labels?.length || e.closest('label') || e.closest('[role=switch][aria-label]') || e.parentElement?.querySelector('[aria-label]')))
-      .map((e) => e.outerHTML.slice(0, 160)),
-  )
 
 describe('looks', () => {
   let server, browser, sockets
@@ -31,6 +19,7 @@ describe('looks', () => {
     sockets = await populate(server)
     for (const s of sockets.slice(20)) s.disconnect()
     for (let i = 0; i < 12; i++) await server.tenant('push', { room: i % 3 ? 'news' : 'sport', pushData: { text: 'Message ' + i, n: i, tags: ['a', 'b'] }, leaveMessage: i % 2 === 0 })
+    await access(server)
     browser = await launch()
   })
   after(async () => {
@@ -47,26 +36,11 @@ describe('looks', () => {
       await page.shot(`login-${look}`)
       await login(page, server.base)
       for (const [name, route] of Object.entries(SCREENS)) {
-        await go(page, server.base, route)
-        await page.locator('main h1').waitFor()
-        await page.locator('[aria-busy=true]').first().waitFor({ state: 'detached', timeout: 8000 }).catch(() => undefined)
-        if (name === 'simulator') {
-          await page.find('sim-add').click()
-          await page.locator('[data-test=sim-state].on').first().waitFor()
-          await page.find('sim-join').first().click()
-          await page.find('sim-push').first().click()
-          await page.find('sim-latency').first().waitFor()
-        }
-        if (name === 'push') {
-          await page.find('explain').click()
-          await page.find('explanation').waitFor()
-        }
-        await page.waitForFunction(() => [...document.querySelectorAll('[data-ready]')].every((e) => e.dataset.ready === 'true'), undefined, { timeout: 8000 })
+        await show(page, server.base, name, route)
+        await page.evaluate(() => window.scrollTo(0, 0))
         await page.waitForTimeout(150) // for the picture only: transitions
         await page.screenshot({ path: `${artefacts}/${name}-${look}.png`, fullPage: true })
-        assert.equal(await overflow(page), 0, `${name} sticks out sideways`)
-        assert.deepEqual(await rawKeys(page), [], `${name} shows keys of messages`)
-        assert.deepEqual(await nameless(page), [], `${name} has controls without a name`)
+        await check(page, name)
       }
       page.clean()
       await page.context().close()
@@ -111,6 +85,41 @@ describe('looks', () => {
     await page.find('ns-new').focus()
     await page.keyboard.press('Enter')
     await page.find('ns-dialog').waitFor()
+    await page.keyboard.press('Escape')
+    await page.find('ns-dialog').waitFor({ state: 'detached' })
+    page.clean()
+    await page.context().close()
+  })
+
+  it('closes menus by Escape, and gives the focus back', async () => {
+    const page = await open(browser)
+    await login(page, server.base)
+    await go(page, server.base, '/namespaces')
+    const focused = () => page.evaluate(() => document.activeElement?.closest('[data-test]')?.dataset.test ?? '')
+    const shown = () => page.locator('.el-dropdown-menu:visible').count()
+    await page.locator('[data-key="/demo"] [data-test=ns-more]').waitFor()
+    for (const name of ['ns-more', 'theme', 'user-menu']) {
+      const button = name === 'ns-more' ? page.locator('[data-key="/demo"] [data-test=ns-more]') : page.find(name)
+      await button.focus()
+      await page.keyboard.press('Enter')
+      await page.waitForFunction(() => document.activeElement?.closest('.el-dropdown-menu'))
+      assert.equal(await button.getAttribute('aria-expanded'), 'true', name)
+      assert.equal(await button.getAttribute('aria-haspopup'), 'menu', name)
+      await page.keyboard.press('ArrowDown')
+      await page.keyboard.press('Escape')
+      await page.waitForFunction(() => ![...document.querySelectorAll('.el-dropdown-menu')].some((e) => e.checkVisibility({ visibilityProperty: true })))
+      assert.equal(await shown(), 0)
+      assert.equal(await focused(), name, 'the focus is lost')
+      assert.equal(await button.getAttribute('aria-expanded'), 'false', name)
+    }
+    // An entry chosen by key opens what it says.
+    await page.locator('[data-key="/demo"] [data-test=ns-more]').focus()
+    await page.keyboard.press('Enter')
+    await page.waitForFunction(() => document.activeElement?.closest('.el-dropdown-menu'))
+    await page.locator('[data-test=act-edit]:visible').focus() // the menu begins where it was left
+    await page.keyboard.press('Enter')
+    await page.find('ns-dialog').waitFor()
+    await page.waitForFunction(() => document.activeElement?.closest('.el-dialog'))
     await page.keyboard.press('Escape')
     await page.find('ns-dialog').waitFor({ state: 'detached' })
     page.clean()

@@ -177,7 +177,7 @@ describe('namespaces', () => {
     await own.find('nav-settings').click()
     await own.input('ns-name').fill('Renamed')
     await own.find('ns-save').click()
-    await own.waitForFunction(() => document.querySelector('[data-test=ns-save]')?.disabled)
+    await own.waitForFunction(() => document.querySelector('[data-test=ns-save]:disabled:not(.is-loading)'))
     assert.equal((await server.tenant('namespace')).name, 'Renamed')
     await own.find('go-offline').click()
     await own.locator('input[data-test=typed-word], [data-test=typed-word] input').fill('/demo')

@@ -1,6 +1,7 @@
 // The routes by name. Those below /api/auth act for one namespace: the session's own, or the one given.
 import type { Client, Options, Query } from './client'
 import type * as T from './types'
+import type { LimitsAnswer } from '../lib/limits'
 
 type Opt = Pick<Options, 'signal'>
 
@@ -100,6 +101,19 @@ export class NamespaceApi {
   save(patch: object) {
     return this.post<object>('namespace/save', patch)
   }
+  limits(o: Opt = {}) {
+    return this.get<LimitsAnswer>('namespace/limits', o)
+  }
+  states(id: string, o: Opt = {}) {
+    return this.get<T.ReceiptStates>('report/push/' + encodeURIComponent(id) + '/states', o)
+  }
+  /** clientId: of that device only. */
+  trace(id: string, query: Query, o: Opt = {}) {
+    return this.get<T.Trace>('message/' + encodeURIComponent(id) + '/trace', o, query)
+  }
+  userMessages(user: string, query: Query, o: Opt = {}) {
+    return this.get<T.UserMessages>('user/' + encodeURIComponent(user) + '/messages', o, query)
+  }
   testCallback(kind: 'connect' | 'disconnect', query: object) {
     return this.post<T.CallbackAnswer>('namespace/test-callback', { kind, query })
   }
@@ -150,5 +164,24 @@ export class NamespaceApi {
   }
   receipts(id: string, query: Query, o: Opt = {}) {
     return this.get<T.Receipts>('report/push/' + encodeURIComponent(id) + '/receipts', o, query)
+  }
+
+  keys(o: Opt = {}) {
+    return this.get<{ list: T.ApiKey[] }>('apikeys', o)
+  }
+  createKey(name: string, scope: T.KeyScope) {
+    return this.post<T.NewApiKey>('apikeys', { name, scope })
+  }
+  removeKey(id: string) {
+    return this.post<object>('apikeys/remove', { id })
+  }
+  revocations(page: number, size: number, o: Opt = {}) {
+    return this.get<T.Paged<T.Revocation>>('revoke', o, { page, size })
+  }
+  revoke(body: object) {
+    return this.post<T.Revocation>('revoke', body)
+  }
+  lift(body: object) {
+    return this.post<object>('revoke/lift', body)
   }
 }

@@ -1,4 +1,5 @@
 // Shapes of the answers, as in doc/openapi.yaml.
+import type { LimitName } from '../lib/limits'
 
 export type Role = 'admin' | 'viewer' | 'owner' | 'reader'
 export type Platform = 'web' | 'ios' | 'android'
@@ -106,7 +107,7 @@ export interface ApnsProfile {
   del?: boolean
 }
 
-export interface Namespace {
+export interface Namespace extends Partial<Record<LimitName, number>> {
   key: string
   name: string | null
   connect_callback: string | null
@@ -280,6 +281,16 @@ export interface Receipts {
   next: string
 }
 
+/** How many devices of the audience are in each state, counted by the server; states with none are left out. */
+export interface ReceiptStates {
+  id: string
+  states: Record<Platform, Partial<Record<ReceiptState, number>>>
+  total: number
+  /** false: there are more devices than the server counts. */
+  complete: boolean
+  time: number
+}
+
 export interface CallbackAnswer {
   status: number
   ms: number
@@ -291,4 +302,90 @@ export interface ApnsAnswer {
   status: number
   reason: string
   apnsId: string
+}
+
+export const KEY_SCOPES = ['push', 'read', 'admin'] as const
+export type KeyScope = (typeof KEY_SCOPES)[number]
+
+export interface ApiKey {
+  id: string
+  name: string
+  scope: KeyScope
+  created: number
+  /** 0: never. */
+  last_used: number
+  by: string
+}
+
+/** The text of a key is answered once, when it is made. */
+export interface NewApiKey extends ApiKey {
+  key: string
+}
+
+export const REVOKE_KINDS = ['user', 'device', 'token'] as const
+export type RevokeKind = (typeof REVOKE_KINDS)[number]
+
+export interface Revocation {
+  kind: RevokeKind
+  value: string
+  since: number
+  until: number
+  reason: string
+  by: string
+}
+
+/** What happened to a message as a whole, and to one device when it was asked for. */
+export interface TraceEvent {
+  at: number
+  event: string
+  node?: string
+  clientId?: string
+  count?: number
+  detail?: string
+}
+
+export interface TraceDevice {
+  clientId: string
+  userid: string
+  platform: Platform
+  state: ReceiptState
+  reason: string
+  /** 0: not kept. */
+  at: number
+  online: boolean
+  /** Where and since when it is connected now. */
+  node: string
+  since: number
+  /** Code of the rule that decided. */
+  rule: string
+  explanation: string
+  steps: TraceEvent[]
+}
+
+export interface Trace {
+  message: Message & { expireAt: number }
+  time: number
+  timeline: TraceEvent[]
+  devices: TraceDevice[]
+  cursor: string
+}
+
+export interface UserMessage {
+  id: string
+  room: string
+  sendDate: number
+  expireAt: number
+  leaveMessage: boolean
+  devices: { clientId: string; platform: Platform; state: ReceiptState; at: number; reason: string }[]
+}
+
+export interface UserMessages {
+  user: string
+  devices: { id: string; platform: Platform; online: boolean; node: string; since: number; lastConnect: number; lastDisconnect: number }[]
+  /** The user has more devices than were looked at. */
+  more: boolean
+  rooms: number
+  list: UserMessage[]
+  cursor: string
+  covers: { messages: number; from: number }
 }

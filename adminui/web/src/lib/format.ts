@@ -53,8 +53,8 @@ export function duration(value: unknown): string {
   const m = Math.floor(s / 60)
   if (m < 60) return `${m} min`
   const h = Math.floor(m / 60)
-  if (h < 48) return `${h} h ${m % 60} min`
-  return `${Math.floor(h / 24)} d ${h % 24} h`
+  if (h < 48) return `${h} h` + (m % 60 ? ` ${m % 60} min` : '')
+  return `${Math.floor(h / 24)} d` + (h % 24 ? ` ${h % 24} h` : '')
 }
 
 const two = (n: number) => String(n).padStart(2, '0')

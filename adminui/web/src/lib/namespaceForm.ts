@@ -1,5 +1,6 @@
 // The namespace form as data: what was read, what is typed, and the difference that is saved.
 import type { ApnsProfile, Namespace } from '../api/types'
+import { limitsForm, limitsPatch, type LimitsForm } from './limits'
 
 export const MASK = '******'
 
@@ -33,6 +34,7 @@ export interface NamespaceForm {
   auth_audience: string
   client_push: string
   join_foreign_user_room: string
+  limits: LimitsForm
   apns: ProfileForm[]
 }
 
@@ -68,6 +70,7 @@ export function toForm(n?: Namespace): NamespaceForm {
     auth_audience: n?.auth_audience ?? '',
     client_push: n?.client_push ?? 'on',
     join_foreign_user_room: n?.join_foreign_user_room ?? '',
+    limits: limitsForm(n),
     apns: (n?.apns_list ?? []).map(fromProfile),
   }
 }
@@ -83,6 +86,7 @@ export function patch(before: NamespaceForm, after: NamespaceForm): Record<strin
   for (const field of PLAIN) {
     if (after[field] !== before[field]) out[field] = after[field]
   }
+  Object.assign(out, limitsPatch(before.limits, after.limits))
   const profiles: Record<string, unknown>[] = []
   for (const p of after.apns) {
     const old = before.apns.find((o) => o.name === p.name && p.saved)

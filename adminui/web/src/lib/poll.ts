@@ -11,8 +11,8 @@ export interface Poll<T> {
   stop(): void
 }
 
-/** every: ms between the end of one read and the start of the next; 0 reads once. */
-export function usePoll<T>(read: (signal: AbortSignal) => Promise<T>, every: number): Poll<T> {
+/** every: ms between the end of one read and the start of the next; 0 reads once. As a function it is asked after each read. */
+export function usePoll<T>(read: (signal: AbortSignal) => Promise<T>, every: number | (() => number)): Poll<T> {
   const data = shallowRef<T>()
   const error = shallowRef<unknown>()
   const loading = ref(true)
@@ -41,8 +41,9 @@ export function usePoll<T>(read: (signal: AbortSignal) => Promise<T>, every: num
 
   function plan() {
     clearTimeout(timer)
-    if (stopped || !every || document.hidden || !connection.ok) return
-    timer = setTimeout(refresh, every)
+    const wait = typeof every === 'function' ? every() : every
+    if (stopped || !wait || document.hidden || !connection.ok) return
+    timer = setTimeout(refresh, wait)
   }
 
   const visible = () => {
