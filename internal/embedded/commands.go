@@ -37,6 +37,8 @@ type spec struct {
 	stores bool
 	// wall means that the command reads miniredis' clock as the time of day (consumer groups).
 	wall bool
+	// joins means that what it does to one of its keys depends on another one.
+	joins bool
 }
 
 const (
@@ -60,13 +62,13 @@ var writes = []spec{
 	{name: "EXPIRE", idle: idleZero, rewrite: rewriteExpire}, {name: "PEXPIRE", idle: idleZero, rewrite: rewriteExpire},
 	{name: "EXPIREAT", idle: idleZero, rewrite: rewriteExpire}, {name: "PEXPIREAT", idle: idleZero, rewrite: rewriteExpire},
 	{name: "PERSIST", idle: idleZero},
-	{name: "RENAME", wakes: 2}, {name: "RENAMENX", idle: idleZero, wakes: 2},
+	{name: "RENAME", joins: true, wakes: 2}, {name: "RENAMENX", joins: true, idle: idleZero, wakes: 2},
 	{name: "FLUSHDB"}, {name: "FLUSHALL"},
 	// strings
 	{name: "SET", rewrite: rewriteSet}, {name: "SETEX", rewrite: rewriteSetex}, {name: "PSETEX", rewrite: rewriteSetex},
 	{name: "GETEX", idle: idleNil, rewrite: rewriteGetex},
 	{name: "SETNX", idle: idleZero}, {name: "GETSET"}, {name: "GETDEL", idle: idleNil}, {name: "DELEX", idle: idleZero},
-	{name: "MSET"}, {name: "MSETNX", idle: idleZero},
+	{name: "MSET"}, {name: "MSETNX", joins: true, idle: idleZero},
 	{name: "INCR"}, {name: "INCRBY"}, {name: "INCRBYFLOAT"}, {name: "DECR"}, {name: "DECRBY"},
 	{name: "APPEND"}, {name: "SETRANGE"}, {name: "SETBIT"},
 	// hashes
@@ -74,25 +76,25 @@ var writes = []spec{
 	{name: "HINCRBY"}, {name: "HINCRBYFLOAT"},
 	// lists
 	{name: "LPUSH", wakes: 1}, {name: "RPUSH", wakes: 1}, {name: "LPUSHX", idle: idleZero}, {name: "RPUSHX", idle: idleZero},
-	{name: "LPOP", idle: idleNil}, {name: "RPOP", idle: idleNil}, {name: "LMPOP", idle: idleNil},
+	{name: "LPOP", idle: idleNil}, {name: "RPOP", idle: idleNil}, {name: "LMPOP", joins: true, idle: idleNil},
 	{name: "LREM", idle: idleZero}, {name: "LTRIM"}, {name: "LSET"}, {name: "LINSERT", idle: idleZero},
-	{name: "LMOVE", idle: idleNil, wakes: 2, rewrite: rewriteLmove}, {name: "RPOPLPUSH", idle: idleNil, wakes: 2},
+	{name: "LMOVE", joins: true, idle: idleNil, wakes: 2, rewrite: rewriteLmove}, {name: "RPOPLPUSH", joins: true, idle: idleNil, wakes: 2},
 	// sets
-	{name: "SADD", idle: idleZero}, {name: "SREM", idle: idleZero}, {name: "SMOVE", idle: idleZero},
+	{name: "SADD", idle: idleZero}, {name: "SREM", idle: idleZero}, {name: "SMOVE", joins: true, idle: idleZero},
 	{name: "SPOP", idle: idleNil, effect: effectSpop},
-	{name: "SDIFFSTORE", stores: true}, {name: "SINTERSTORE", stores: true}, {name: "SUNIONSTORE", stores: true},
+	{name: "SDIFFSTORE", joins: true, stores: true}, {name: "SINTERSTORE", joins: true, stores: true}, {name: "SUNIONSTORE", joins: true, stores: true},
 	// sorted sets
 	{name: "ZADD", wakes: 1}, {name: "ZINCRBY", wakes: 1}, {name: "ZREM", idle: idleZero},
 	{name: "ZREMRANGEBYLEX", idle: idleZero}, {name: "ZREMRANGEBYRANK", idle: idleZero},
 	{name: "ZREMRANGEBYSCORE", idle: idleZero},
-	{name: "ZPOPMIN", idle: idleNil}, {name: "ZPOPMAX", idle: idleNil}, {name: "ZMPOP", idle: idleNil},
-	{name: "ZUNIONSTORE", wakes: 1, stores: true, rewrite: rewriteZstore}, {name: "ZINTERSTORE", wakes: 1, stores: true, rewrite: rewriteZstore},
+	{name: "ZPOPMIN", idle: idleNil}, {name: "ZPOPMAX", idle: idleNil}, {name: "ZMPOP", joins: true, idle: idleNil},
+	{name: "ZUNIONSTORE", joins: true, wakes: 1, stores: true, rewrite: rewriteZstore}, {name: "ZINTERSTORE", joins: true, wakes: 1, stores: true, rewrite: rewriteZstore},
 	{name: "GEOADD", wakes: 1},
 	// streams
 	{name: "XADD", idle: idleNil, wakes: 1, rewrite: rewriteXadd, effect: effectXadd},
 	{name: "XTRIM", idle: idleZero}, {name: "XDEL", idle: idleZero},
 	{name: "XGROUP", wall: true}, {name: "XACK"}, {name: "XCLAIM", wall: true}, {name: "XAUTOCLAIM", wall: true},
-	{name: "XREADGROUP", idle: idleNil, wall: true},
+	{name: "XREADGROUP", joins: true, idle: idleNil, wall: true},
 }
 
 // others is everything that is neither in writes nor marked read-only by miniredis.

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// Compact writes the data set as a new log and puts it in the place of the old one. Commands wait while the data set is
-// encoded and written to the page cache (Stats.CompactionPause; see the benchmark for ms per MB), not while it is made
-// durable. A crash at any point leaves the old or the new log, both complete: the new one gets the name only after
-// fsync, and until then every record goes to both. It also ends the state in which writes are refused.
+// Compact writes the data set as a new log and puts it in the place of the old one. It works in slices of some
+// milliseconds, between which commands run (Stats.CompactionPause is the longest); only a list of all keys is made at
+// once, and a large key is never divided. A crash at any point leaves the old or the new log, both complete: the new one
+// gets the name only after fsync, and until then every record goes to both. It also ends the state in which writes are
+// refused.
 func (s *Server) Compact() error {
 	s.compactMu.Lock()
 	defer s.compactMu.Unlock()
@@ -54,26 +55,55 @@ func (s *Server) compact() error {
 	return nil
 }
 
-// writeSnapshot writes the data set to next, and makes next a second destination of all records from that moment on.
-func (s *Server) writeSnapshot(next logFile) (pause time.Duration, err error) {
+// writeSnapshot writes the data set to next in slices, between which commands run, and makes next a second destination
+// of their records. longest is how long it kept them waiting at once.
+func (s *Server) writeSnapshot(next logFile) (longest time.Duration, err error) {
+	run := &snapshotRun{w: &snapshotWriter{w: next}}
+	defer func() {
+		s.mu.Lock()
+		s.engine.moved = nil
+		s.mu.Unlock()
+	}()
+	for {
+		took, err := s.writeSlice(run, next)
+		longest = max(longest, took)
+		if err != nil || run.done {
+			return longest, err
+		}
+		select { // a third of the time at most
+		case <-time.After(2 * took):
+		case <-s.stop:
+			return longest, ErrClosed
+		}
+	}
+}
+
+func (s *Server) writeSlice(run *snapshotRun, next logFile) (took time.Duration, err error) {
 	l := &s.log
 	l.commitMu.Lock()
 	defer l.commitMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	start := time.Now()
+	start, before := time.Now(), run.w.bytes
 	s.beginLocked()
-	// The records that wait are part of the snapshot: they belong in the old log alone.
-	l.drainLocked()
-	if _, err := next.Write([]byte(logHeader)); err != nil {
-		return 0, err
+	if l.shadow == nil {
+		// The records that wait are part of the snapshot: they belong in the old log alone.
+		l.drainLocked()
+		if _, err := next.Write([]byte(logHeader)); err != nil {
+			return 0, err
+		}
+		l.shadow, l.shadowed, l.shadowOK = next, int64(len(logHeader)), true
+		s.engine.beginSnapshot(run)
+	} else {
+		// The keys of this slice come behind what was done to them.
+		l.passLocked()
+		if !l.shadowOK {
+			return 0, errShadow
+		}
 	}
-	w := &snapshotWriter{w: next}
-	if err := s.engine.snapshot(w); err != nil {
-		return 0, err
-	}
-	l.shadow, l.shadowed, l.shadowOK = next, int64(len(logHeader))+w.bytes, true
-	return time.Since(start), nil
+	err = s.engine.snapshot(run, start.Add(s.opts.slice))
+	l.shadowed += run.w.bytes - before
+	return time.Since(start), err
 }
 
 var errShadow = errors.New("the records written meanwhile did not reach the new log")

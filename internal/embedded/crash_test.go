@@ -125,15 +125,11 @@ func TestLock(t *testing.T) {
 	closeStore(t, open(t, Options{Dir: dir}))
 }
 
-// TestRandomOperations compares the state before and after restarts for random commands on few keys.
-func TestRandomOperations(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rnd := rand.New(rand.NewPCG(seed, 2))
-	dir, wall := t.TempDir(), newClock()
+// randomForms are commands on few keys, with which everything can happen to everything.
+func randomForms(rnd *rand.Rand) []func() string {
 	key := func() string { return string(rune('a' + rnd.IntN(8))) }
 	val := func() string { return fmt.Sprint(rnd.IntN(20)) }
-	forms := []func() string{
+	return []func() string{
 		func() string { return "SET " + key() + " " + val() }, func() string { return "SET " + key() + " " + val() + " PX " + val() },
 		func() string { return "INCRBY " + key() + " " + val() }, func() string { return "PEXPIRE " + key() + " " + val() + "0" },
 		func() string { return "HSET " + key() + " " + val() + " " + val() }, func() string { return "HDEL " + key() + " " + val() },
@@ -154,8 +150,19 @@ func TestRandomOperations(t *testing.T) {
 				key() + " " + key() + " " + val()
 		},
 	}
+}
+
+// TestRandomOperations compares the state before and after restarts for random commands on few keys.
+func TestRandomOperations(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 2))
+	dir, wall := t.TempDir(), newClock()
+	forms := randomForms(rnd)
 	for round := range 12 {
-		s := open(t, Options{Dir: dir, Now: wall.now, CompactMinBytes: 2000, ExpireInterval: time.Millisecond})
+		// In half of the rounds commands run between any two keys of a compaction.
+		slice := time.Duration(round % 2)
+		s := open(t, Options{Dir: dir, Now: wall.now, CompactMinBytes: 2000, ExpireInterval: time.Millisecond, slice: slice})
 		c := dial(t, s)
 		for range 250 {
 			line := forms[rnd.IntN(len(forms))]()
@@ -462,14 +469,14 @@ func TestForgetVersions(t *testing.T) {
 	if _, err := do(t, c, "SET stays v"); err != nil {
 		t.Fatal(err)
 	}
-	versions, times, ok := keyBookkeeping(s.engine.m.DB(0))
-	if !ok || len(*versions) != 51 {
+	b, ok := bookkeepingOf(s.engine.m.DB(0))
+	if !ok || len(*b.versions) != 51 || len(*b.keys) != 1 {
 		t.Fatal("miniredis keeps its versions elsewhere: deleted keys will leak")
 	}
 	if err := s.Compact(); err != nil {
 		t.Fatal(err)
 	}
-	if len(*versions) != 1 || len(*times) != 1 {
-		t.Errorf("%d versions and %d times are left", len(*versions), len(*times))
+	if len(*b.versions) != 1 || len(*b.times) != 1 {
+		t.Errorf("%d versions and %d times are left", len(*b.versions), len(*b.times))
 	}
 }

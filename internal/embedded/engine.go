@@ -41,6 +41,9 @@ type engine struct {
 	lastIDs map[string]streamID // last id of every stream, which survives the deletion of its entries
 	ready   func(key string)    // called when a key may have got what somebody waits for
 
+	// moved are keys whose state in a snapshot under way may be wrong; nil while there is none. See snapshotRun.
+	moved map[string]struct{}
+
 	// watchEpoch moves when versions of keys are forgotten; a WATCH from before counts as changed.
 	watchEpoch int
 }
@@ -209,6 +212,9 @@ func (e *engine) replayLastID(args []string) {
 
 // track keeps the indexes beside miniredis up to date and wakes those who wait for data. args is a deterministic form.
 func (e *engine) track(args []string, reply []byte) {
+	if e.moved != nil {
+		e.noteMoved(args)
+	}
 	if len(reply) == 0 || reply[0] == '-' {
 		return
 	}
@@ -241,6 +247,16 @@ func (e *engine) track(args []string, reply []byte) {
 	}
 	if s := e.table.byName[name]; s != nil && s.wakes > 0 && s.wakes < len(args) {
 		e.ready(args[s.wakes])
+	}
+}
+
+// noteMoved keeps the keys of a command that a snapshot under way may not bring to the right state, also when it has
+// failed: it may succeed where a key is not there yet. Arguments that are no keys do no harm.
+func (e *engine) noteMoved(args []string) {
+	if s := e.table.byName[strings.ToUpper(args[0])]; s != nil && s.joins {
+		for _, arg := range args[1:] {
+			e.moved[arg] = struct{}{}
+		}
 	}
 }
 

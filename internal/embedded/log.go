@@ -124,6 +124,24 @@ func (l *commandLog) drainLocked() {
 	l.pending = nil
 }
 
+// passLocked writes what is pending to the present file, unless that has failed, and to the next one. commitMu and mu are
+// held.
+func (l *commandLog) passLocked() {
+	if len(l.pending) == 0 {
+		return
+	}
+	if l.failed() == nil {
+		if err := l.write(l.pending); err != nil {
+			_ = l.fail(err) // the callers find it
+			l.shadowOK = false
+			return
+		}
+		l.written.Store(l.appended)
+	}
+	l.writeShadow(l.pending)
+	l.pending = l.pending[:0]
+}
+
 // commitShadowLocked writes what is pending to the next log alone, since the present one has failed. commitMu is held.
 func (l *commandLog) commitShadowLocked() uint64 {
 	l.mu.Lock()

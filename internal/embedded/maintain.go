@@ -1,6 +1,9 @@
 package embedded
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // syncLoop fsyncs the log on its interval, and ends with Close (which fsyncs once more).
 func (s *Server) syncLoop() {
@@ -50,7 +53,7 @@ func (s *Server) maintainLoop() {
 		}
 		if err := s.Compact(); err != nil {
 			retryAt = time.Now().Add(s.opts.RetryInterval)
-			if failure == nil { // else it has been reported already
+			if failure == nil && !errors.Is(err, ErrClosed) { // else it has been reported already, or is none
 				s.report(err)
 			}
 		}

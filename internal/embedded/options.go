@@ -55,6 +55,8 @@ type Options struct {
 
 	// wrap lets tests put faults between the log and the disk.
 	wrap func(logFile) logFile
+	// slice is how long a compaction works before it lets commands run again; a key is never divided.
+	slice time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -82,6 +84,9 @@ func (o Options) withDefaults() Options {
 	if o.wrap == nil {
 		o.wrap = func(f logFile) logFile { return f }
 	}
+	if o.slice == 0 {
+		o.slice = 2 * time.Millisecond
+	}
 	return o
 }
 
@@ -97,7 +102,7 @@ type Stats struct {
 	Failed          bool          // writes are refused at the moment
 	Compactions     int64         // since Open
 	LastCompaction  time.Time     // zero if none since Open
-	CompactionPause time.Duration // how long the last compaction kept commands waiting
+	CompactionPause time.Duration // how long the last compaction kept commands waiting at once
 	Connections     int           // open connections
 	ExpiringKeys    int           // entries of the expiry index
 }

@@ -83,41 +83,67 @@ func (c *memberChunk) flush() {
 	c.args, c.bytes = c.args[:0], 0
 }
 
-// snapshot writes commands that rebuild the data set, and brings the indexes back to what exists. Consumer groups lose
-// the idle times of consumers and the pending entries whose stream entry is deleted.
-func (e *engine) snapshot(w *snapshotWriter) error {
-	db := e.m.DB(0)
-	w.rec.reset(e.now)
+// snapshotRun is a snapshot that is written in slices, while commands change the data set and their records go to the
+// same file. A key is written as it is at its slice: removed first, then rebuilt. What the file did to it before no
+// longer matters then (it was done to a part of the key, or to nothing), and what follows finds it as it was. Keys that
+// are made meanwhile are in the file from their first command on.
+//
+// That leaves commands whose effect on one key depends on another, which the file may not have yet (spec.joins): all
+// their keys are written again at the end (engine.moved).
+type snapshotRun struct {
+	w    *snapshotWriter
+	keys []string // those that are to be written; the first next of them are
+	next int
+	gone []string // keys of which only miniredis' bookkeeping is left
+	done bool
+}
+
+// beginSnapshot lists the keys.
+func (e *engine) beginSnapshot(run *snapshotRun) {
+	run.w.rec.reset(e.now)
 	for _, text := range e.scripts.loaded {
-		w.add("SCRIPT", "LOAD", text)
+		run.w.add("SCRIPT", "LOAD", text)
 	}
-	expiry := newExpiryIndex()
-	lastIDs := map[string]streamID{}
-	keys := db.Keys()
-	for _, key := range keys {
-		if err := e.dumpKey(w, db, key); err != nil {
+	run.w.flush()
+	run.keys, run.gone = e.listKeys()
+	e.moved = map[string]struct{}{}
+}
+
+// snapshot writes the next slice, until that time, but at least a key. Consumer groups lose the idle times of consumers
+// and the pending entries whose stream entry is deleted.
+func (e *engine) snapshot(run *snapshotRun, until time.Time) error {
+	run.w.rec.reset(e.now)
+	db := e.m.DB(0)
+	for run.next < len(run.keys) || len(e.moved) > 0 {
+		var key string
+		if run.next < len(run.keys) {
+			key = run.keys[run.next]
+			run.next++
+		} else {
+			for key = range e.moved {
+				break
+			}
+			delete(e.moved, key)
+		}
+		if err := e.dumpKey(run.w, db, key); err != nil {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
-		if ttl := db.TTL(key); ttl > 0 {
-			expiry.note(key, ttl.Milliseconds())
+		if run.w.err != nil {
+			return run.w.err
 		}
-		if id, ok := e.lastIDs[key]; ok && db.Type(key) == "stream" {
-			lastIDs[key] = id
-			w.add(lastIDCommand, key, id.String())
-		}
-		if w.err != nil {
-			return w.err
+		if !time.Now().Before(until) {
+			run.w.flush()
+			return run.w.err
 		}
 	}
-	w.flush()
-	w.add(snapshotCommand)
-	w.flush()
-	if w.err != nil {
-		return w.err
+	if !e.forgetGone(run, until) {
+		return nil
 	}
-	e.expiry, e.lastIDs = expiry, lastIDs
-	e.forgetVersions(db, keys)
-	return nil
+	run.w.flush()
+	run.w.add(snapshotCommand)
+	run.w.flush()
+	run.done = true
+	return run.w.err
 }
 
 func (e *engine) dumpKey(w *snapshotWriter, db *miniredis.RedisDB, key string) error {
@@ -126,7 +152,14 @@ func (e *engine) dumpKey(w *snapshotWriter, db *miniredis.RedisDB, key string) e
 		deadline = []string{"PEXPIREAT", key, strconv.FormatInt(ttl.Milliseconds(), 10)}
 	}
 	c := &memberChunk{w: w}
-	switch kind := db.Type(key); kind {
+	w.add("DEL", key)
+	kind := db.Type(key)
+	if id, ok := e.lastIDs[key]; ok && kind == "stream" {
+		defer w.add(lastIDCommand, key, id.String())
+	}
+	switch kind {
+	case "": // deleted meanwhile
+		return nil
 	case "string":
 		v, err := db.Get(key)
 		if err != nil {
@@ -276,34 +309,65 @@ func (e *engine) infoMaps(args ...string) ([]map[string]any, error) {
 	return maps, nil
 }
 
-// forgetVersions drops what miniredis remembers of keys that are gone: it keeps a version for every key there ever was
-// (for WATCH) and a time of use, without a way to drop them, which would be a leak in a process that runs for months.
-// If a miniredis does not have these fields, nothing happens, and TestForgetVersions fails.
-func (e *engine) forgetVersions(db *miniredis.RedisDB, keys []string) {
-	versions, times, ok := keyBookkeeping(db)
+// listKeys returns all keys, and those that exist no longer but that miniredis remembers.
+func (e *engine) listKeys() (keys, gone []string) {
+	b, ok := bookkeepingOf(e.m.DB(0))
 	if !ok {
-		return
+		return e.m.DB(0).Keys(), nil
 	}
-	keptVersions, keptTimes := make(map[string]uint, len(keys)), make(map[string]time.Time, len(keys))
-	for _, key := range keys {
-		if v, ok := (*versions)[key]; ok {
-			keptVersions[key] = v
-		}
-		if t, ok := (*times)[key]; ok {
-			keptTimes[key] = t
+	keys = make([]string, 0, len(*b.keys))
+	for key := range *b.keys {
+		keys = append(keys, key)
+	}
+	for key := range *b.versions {
+		if _, exists := (*b.keys)[key]; !exists {
+			gone = append(gone, key)
 		}
 	}
-	*versions, *times = keptVersions, keptTimes
-	e.watchEpoch++
+	return keys, gone
 }
 
-// keyBookkeeping finds the two fields. Server.mu keeps everybody else away from them.
-func keyBookkeeping(db *miniredis.RedisDB) (versions *map[string]uint, times *map[string]time.Time, ok bool) {
-	v := reflect.ValueOf(db).Elem()
-	a, b := v.FieldByName("keyVersion"), v.FieldByName("lru")
-	if !a.IsValid() || a.Type() != reflect.TypeFor[map[string]uint]() ||
-		!b.IsValid() || b.Type() != reflect.TypeFor[map[string]time.Time]() {
-		return nil, nil, false
+// forgetGone drops what miniredis remembers of keys that are gone: it keeps a version for every key there ever was
+// (for WATCH) and a time of use, without a way to drop them, which would be a leak in a process that runs for months.
+// If a miniredis does not have these fields, nothing happens, and TestForgetVersions fails. It reports whether it has
+// come to the end.
+func (e *engine) forgetGone(run *snapshotRun, until time.Time) bool {
+	const look = 256 // at the clock
+	e.watchEpoch++
+	b, ok := bookkeepingOf(e.m.DB(0))
+	for n := 1; ok && len(run.gone) > 0; n++ {
+		key := run.gone[len(run.gone)-1]
+		run.gone = run.gone[:len(run.gone)-1]
+		if _, exists := (*b.keys)[key]; !exists {
+			delete(*b.versions, key)
+			delete(*b.times, key)
+			delete(e.lastIDs, key)
+		}
+		if n%look == 0 && !time.Now().Before(until) {
+			return false
+		}
 	}
-	return (*map[string]uint)(unsafe.Pointer(a.UnsafeAddr())), (*map[string]time.Time)(unsafe.Pointer(b.UnsafeAddr())), true
+	return true
+}
+
+// bookkeeping are fields of miniredis that it shows to nobody. Server.mu keeps everybody else away from them.
+type bookkeeping struct {
+	keys     *map[string]string // with their type
+	versions *map[string]uint
+	times    *map[string]time.Time
+}
+
+func bookkeepingOf(db *miniredis.RedisDB) (b bookkeeping, ok bool) {
+	v := reflect.ValueOf(db).Elem()
+	keys, versions, times := v.FieldByName("keys"), v.FieldByName("keyVersion"), v.FieldByName("lru")
+	if !keys.IsValid() || keys.Type() != reflect.TypeFor[map[string]string]() ||
+		!versions.IsValid() || versions.Type() != reflect.TypeFor[map[string]uint]() ||
+		!times.IsValid() || times.Type() != reflect.TypeFor[map[string]time.Time]() {
+		return bookkeeping{}, false
+	}
+	return bookkeeping{
+		keys:     (*map[string]string)(unsafe.Pointer(keys.UnsafeAddr())),
+		versions: (*map[string]uint)(unsafe.Pointer(versions.UnsafeAddr())),
+		times:    (*map[string]time.Time)(unsafe.Pointer(times.UnsafeAddr())),
+	}, true
 }
